@@ -1,0 +1,68 @@
+"""The columns of a journal line: names, types and the attributes they stand for, in one place.
+
+A use is one line. The same names appear in tables, JSON, CSV, Parquet and every source.
+"""
+
+from __future__ import annotations
+
+from typing import Final, Literal
+
+from keytrail import semconv
+
+ColumnType = Literal["text", "integer", "number", "boolean", "texts", "json"]
+
+COLUMNS: Final[dict[str, ColumnType]] = {
+    "record": "text",  # absent for a use; "start", "stop", "gap", "resource" for the audit's own
+    "time": "integer",  # Unix nanoseconds
+    "key": "text",
+    "key_id": "text",
+    "key_name": "text",
+    "owner": "text",
+    "environment": "text",
+    "provider": "text",
+    "direction": "text",
+    "method": "text",
+    "route": "text",
+    "path": "text",
+    "host": "text",
+    "status": "integer",
+    "outcome": "text",
+    "reason": "text",
+    "error": "text",
+    "client": "text",
+    "user_agent": "text",
+    "service": "text",
+    "location": "text",
+    "field": "text",
+    "scheme": "text",
+    "findings": "texts",
+    "duration": "number",  # seconds
+    "trace_id": "text",
+    "span_id": "text",
+    "parent_span_id": "text",
+    "sampled": "boolean",
+    "pepper_id": "text",
+    "attributes": "json",  # the span's attributes that have no column
+    "span": "json",  # the rest of the span: name, kind, status, events, links, scope, resource, …
+}
+"""Every column of a line, in order."""
+
+OF_ATTRIBUTE: Final[dict[str, str]] = {
+    semconv.KEY_HASH: "key",
+    semconv.KEY_ID: "key_id",
+    semconv.KEY_NAME: "key_name",
+    semconv.KEY_OWNER: "owner",
+    semconv.KEY_ENVIRONMENT: "environment",
+    semconv.KEY_PROVIDER: "provider",
+    semconv.DIRECTION: "direction",
+    semconv.OUTCOME: "outcome",
+    semconv.OUTCOME_REASON: "reason",
+    semconv.KEY_LOCATION: "location",
+    semconv.KEY_FIELD: "field",
+    semconv.KEY_SCHEME: "scheme",
+    semconv.FINDINGS: "findings",
+    semconv.SAMPLED: "sampled",
+    semconv.KEY_PEPPER_ID: "pepper_id",
+    semconv.USE_TIME: "time",
+}
+"""The column that holds an attribute exactly, so that a line need not say it twice."""
