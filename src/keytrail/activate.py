@@ -1,0 +1,157 @@
+"""Activation: the same in code and without code; idempotent, and never raises into the host."""
+
+from __future__ import annotations
+
+import atexit
+import importlib
+import os
+import signal
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from types import FrameType, ModuleType
+from typing import Any
+
+import wrapt
+
+from keytrail import faults
+from keytrail.capture.adapters.taps import Tap
+from keytrail.otel.adopt import Adoption
+from keytrail.otel.audit import Audit
+from keytrail.otel.outgoing import OutgoingWire
+from keytrail.settings import Settings
+
+TAPS = {
+    "urllib3.connection": "keytrail.capture.adapters.urllib3_tap",
+    "httpx": "keytrail.capture.adapters.httpx_tap",
+}
+"""Tapped module → the adapter that taps it, as soon as the application imports the module."""
+
+
+@dataclass(slots=True)
+class _Active:
+    audit: Audit
+    adoption: Adoption
+    taps: list[Tap] = field(default_factory=list)
+    ended: bool = False
+
+
+_active: _Active | None = None
+_lock = threading.Lock()
+
+
+def zero_code() -> None:
+    """Activate under ``opentelemetry-instrument``; settings come from the environment."""
+    instrument()
+
+
+def instrument(settings: Settings | None = None, **overrides: Any) -> None:
+    """Audit this process: adopt its providers, and tap the clients that are installed.
+
+    ``settings`` default to the environment's; ``overrides`` are fields of :class:`Settings`.
+    A second call changes nothing. A failure is counted and logged by its type; the application
+    runs on unaudited.
+    """
+    global _active
+    with _lock:
+        if _active is not None:
+            return
+        try:
+            _active = _activate(settings or Settings.from_env(complain=_complain, **overrides))
+        except Exception as error:  # noqa: BLE001 - an exception here would skip every instrumentor
+            faults.report("activate", error)
+
+
+def uninstrument() -> None:
+    """Take keytrail out of this process again, after writing what is in memory."""
+    global _active
+    with _lock:
+        if _active is None:
+            return
+        _active.ended = True
+        for tap in reversed(_active.taps):
+            tap.take()
+        _active.adoption.undo()
+        _active.audit.close()
+        atexit.unregister(_at_exit)
+        _active = None
+
+
+def active_audit() -> Audit | None:
+    """Return the audit that :func:`instrument` started."""
+    return None if _active is None else _active.audit
+
+
+def _activate(settings: Settings) -> _Active:
+    audit = Audit(settings)
+    _say_where_the_pepper_is(audit)
+    adoption = Adoption(audit)
+    adoption.adopt()
+    active = _Active(audit, adoption)
+    _install_taps(active)
+    atexit.register(_at_exit)
+    _flush_at_sigterm()
+    return active
+
+
+def _install_taps(active: _Active) -> None:
+    wire = OutgoingWire(active.audit)
+    for module, adapter in TAPS.items():
+        wrapt.register_post_import_hook(_tapping(active, wire, adapter), module)
+
+
+def _tapping(active: _Active, wire: OutgoingWire, adapter: str) -> Callable[[ModuleType], None]:
+    def tap(module: ModuleType) -> None:
+        if active.ended:
+            return
+        try:
+            active.taps += importlib.import_module(adapter).install(wire)
+        except Exception as error:  # noqa: BLE001 - the application's import goes on
+            faults.report(f"tap.{module.__name__}", error)
+
+    return tap
+
+
+def _say_where_the_pepper_is(audit: Audit) -> None:
+    if audit.peppers.origin == "generated":
+        faults.logger.warning(
+            "no KEYTRAIL_PEPPER is set: using the one of this installation, %s; "
+            "services that share keys must share a pepper",
+            audit.peppers.path,
+        )
+    elif audit.peppers.origin == "process":
+        faults.logger.warning(
+            "no KEYTRAIL_PEPPER is set and none could be stored: "
+            "fingerprints of this process compare with no other's"
+        )
+
+
+def _complain(message: str) -> None:
+    faults.logger.warning("%s", message)
+
+
+def _at_exit() -> None:
+    active = _active
+    if active is not None:
+        active.adoption.flush(int(active.audit.settings.shutdown_timeout * 1000))
+        active.audit.close()
+
+
+def _flush_at_sigterm() -> None:
+    """Write before the default action kills the process, which runs no ``atexit``.
+
+    A handler of the application's own, set before or after, is left alone: it ends the process in
+    its way, and ``atexit`` does the rest.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        return
+    if signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
+        signal.signal(signal.SIGTERM, _on_sigterm)
+
+
+def _on_sigterm(number: int, _: FrameType | None) -> None:
+    active = _active
+    if active is not None:
+        active.audit.close()
+    signal.signal(number, signal.SIG_DFL)
+    os.kill(os.getpid(), number)

@@ -1,0 +1,43 @@
+"""ASGI: FastAPI, Starlette and every other application that is called with a scope."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from keytrail.capture.adapters.authority import split_authority
+from keytrail.capture.view import RequestView
+
+
+def is_scope(carrier: Mapping[str, Any]) -> bool:
+    """Tell whether ``carrier`` is the scope of an HTTP request or a WebSocket handshake."""
+    return carrier.get("type") in ("http", "websocket") and "headers" in carrier
+
+
+def view(scope: Mapping[str, Any], wanted: frozenset[bytes]) -> RequestView:
+    """Read a scope; ``wanted`` names the headers to keep, in lower case."""
+    headers = []
+    authority = b""
+    for name, value in scope["headers"]:
+        lower = name.lower()
+        if lower in wanted:
+            headers.append((lower.decode("latin-1"), value))
+        elif lower == b"host":
+            authority = value
+    host, port = split_authority(authority.decode("latin-1")) if authority else _server(scope)
+    client = scope.get("client")
+    return RequestView(
+        method=scope.get("method") or "GET",
+        scheme=scope.get("scheme") or "http",
+        host=host,
+        port=port,
+        path=scope.get("path") or "",
+        query=scope.get("query_string") or b"",
+        headers=headers,
+        peer=client[0] if client else "",
+    )
+
+
+def _server(scope: Mapping[str, Any]) -> tuple[str, int | None]:
+    host, port = scope.get("server") or ("", None)
+    return (host or "").lower(), port

@@ -1,0 +1,79 @@
+"""What wire taps share: the two things that they tell, and how they are put in and taken out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import wrapt
+
+from keytrail.capture.view import RequestView
+
+
+class Hop(Protocol):
+    """One request on the wire."""
+
+    def finish(self, status: int) -> None:
+        """Tell that the response's head arrived with ``status``."""
+
+    def fail(self, error: BaseException) -> None:
+        """Tell that no response came."""
+
+
+class Chain(Protocol):
+    """The hops of one call that its library may spread over several spans."""
+
+    seen: bool
+    """Whether a tap saw any of its requests on the wire."""
+
+
+class Wire(Protocol):
+    """Where taps report what they see. Nothing here raises or blocks."""
+
+    wanted: frozenset[str]
+    """Lower-case names of the headers that a view must hold."""
+
+    def begin(
+        self, read: Callable[[], RequestView], *, across_spans: bool = False
+    ) -> Hop | None:
+        """Tell that a request is about to be sent; ``None`` where nobody is to look.
+
+        ``across_spans``: the library starts a span for each hop, and :meth:`chain` holds them.
+        """
+
+    def chain(self) -> AbstractContextManager[Chain]:
+        """Hold the hops of one call together."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tap:
+    """One wrapped function, and what it takes to put the original back."""
+
+    owner: Any
+    name: str
+    original: Any
+    inherited: bool
+
+    def take(self) -> None:
+        """Put the original back, unless somebody else has wrapped it further since."""
+        current = self.owner.__dict__.get(self.name)
+        if getattr(current, "__wrapped__", None) is not self.original:
+            return
+        if self.inherited:
+            delattr(self.owner, self.name)
+        else:
+            setattr(self.owner, self.name, self.original)
+
+
+def put(owner: Any, name: str, wrapper: Callable[..., Any]) -> Tap:
+    """Wrap ``owner.name``.
+
+    Raises:
+        AttributeError: the library has no such function; its tap cannot be installed.
+    """
+    original = getattr(owner, name)
+    inherited = name not in owner.__dict__
+    setattr(owner, name, wrapt.FunctionWrapper(original, wrapper))
+    return Tap(owner, name, original, inherited)

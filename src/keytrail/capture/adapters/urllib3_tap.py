@@ -1,0 +1,89 @@
+"""urllib3's connections: requests, and everything else that sends through them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+from urllib.parse import urlsplit
+
+import urllib3.connection
+
+from keytrail.capture.adapters.taps import Hop, Tap, Wire, put
+from keytrail.capture.view import RequestView
+
+_HOP = "_keytrail_hop"
+
+
+def install(wire: Wire) -> list[Tap]:
+    """Tap the request as it goes out and the response's head as it comes back."""
+
+    def request(send: Callable[..., Any], connection: Any, args: Any, kwargs: Any) -> Any:
+        hop = wire.begin(lambda: _view(connection, wire.wanted, *args, **kwargs))
+        if hop is None:
+            connection.__dict__.pop(_HOP, None)
+            return send(*args, **kwargs)
+        try:
+            result = send(*args, **kwargs)
+        except BaseException as error:
+            hop.fail(error)
+            raise
+        setattr(connection, _HOP, hop)
+        return result
+
+    def getresponse(receive: Callable[..., Any], connection: Any, args: Any, kwargs: Any) -> Any:
+        hop: Hop | None = connection.__dict__.pop(_HOP, None)
+        if hop is None:
+            return receive(*args, **kwargs)
+        try:
+            response = receive(*args, **kwargs)
+        except BaseException as error:
+            hop.fail(error)
+            raise
+        hop.finish(response.status)
+        return response
+
+    connection = urllib3.connection.HTTPConnection
+    return [put(connection, "request", request), put(connection, "getresponse", getresponse)]
+
+
+def _view(
+    connection: Any,
+    wanted: frozenset[str],
+    method: str,
+    url: str,
+    body: Any = None,  # noqa: ARG001 - urllib3 passes it by position
+    headers: Any = None,
+    **_: Any,
+) -> RequestView:
+    target = urlsplit(url)
+    scheme, host, port = target.scheme, target.hostname, target.port
+    if not scheme:
+        scheme = "https" if isinstance(connection, urllib3.connection.HTTPSConnection) else "http"
+        host = getattr(connection, "_tunnel_host", None) or connection.host
+        port = getattr(connection, "_tunnel_port", None) or connection.port
+    return RequestView(
+        method=method,
+        scheme=scheme,
+        host=(host or "").strip("[]").lower(),
+        port=port,
+        path=target.path,
+        query=target.query.encode("utf-8", "surrogatepass"),
+        headers=_headers(headers, wanted),
+    )
+
+
+def _headers(headers: Any, wanted: frozenset[str]) -> list[tuple[str, bytes]]:
+    kept = []
+    for name, value in (headers or {}).items():
+        lower = (name if isinstance(name, str) else name.decode("latin-1")).lower()
+        if lower in wanted:
+            kept.append((lower, value if isinstance(value, bytes) else _wire(value)))
+    return kept
+
+
+def _wire(value: Any) -> bytes:
+    """Encode as http.client's ``putheader`` does, and never fail where it would."""
+    try:
+        return str(value).encode("latin-1")
+    except UnicodeEncodeError:
+        return str(value).encode("utf-8", "surrogatepass")

@@ -1,0 +1,48 @@
+"""WSGI: Flask and every other application that is called with an environ."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from keytrail.capture.adapters.authority import split_authority
+from keytrail.capture.view import RequestView
+
+
+def is_environ(carrier: Mapping[str, Any]) -> bool:
+    """Tell whether ``carrier`` is a WSGI environ."""
+    return "REQUEST_METHOD" in carrier and "wsgi.version" in carrier
+
+
+def view(environ: Mapping[str, Any], wanted: tuple[tuple[str, str], ...]) -> RequestView:
+    """Read an environ; ``wanted`` pairs the environ's key with the header's name."""
+    headers = [(name, _wire(environ[key])) for key, name in wanted if key in environ]
+    authority = environ.get("HTTP_HOST") or _server(environ)
+    host, port = split_authority(authority)
+    return RequestView(
+        method=environ["REQUEST_METHOD"],
+        scheme=environ.get("wsgi.url_scheme") or "http",
+        host=host,
+        port=port,
+        path=_path(environ),
+        query=_wire(environ.get("QUERY_STRING") or ""),
+        headers=headers,
+        peer=environ.get("REMOTE_ADDR") or "",
+    )
+
+
+def _wire(text: str) -> bytes:
+    """Undo PEP 3333's Latin-1 reading; what no server would hand over is kept as UTF-8."""
+    try:
+        return text.encode("latin-1")
+    except UnicodeEncodeError:
+        return text.encode("utf-8", "surrogatepass")
+
+
+def _path(environ: Mapping[str, Any]) -> str:
+    path = (environ.get("SCRIPT_NAME") or "") + (environ.get("PATH_INFO") or "")
+    return path if path.isascii() else _wire(path).decode("utf-8", "replace")
+
+
+def _server(environ: Mapping[str, Any]) -> str:
+    return f"{environ.get('SERVER_NAME', '')}:{environ.get('SERVER_PORT', '')}"

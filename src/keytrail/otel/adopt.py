@@ -1,0 +1,166 @@
+"""Every patch of the SDK and the API, in one place: puts keytrail's components in where nobody has.
+
+Providers built before and after, and processors added later, are covered alike.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from opentelemetry import _logs, propagate, trace
+from opentelemetry.propagators.textmap import TextMapPropagator
+from opentelemetry.sdk._logs import LoggerProvider
+from opentelemetry.sdk._logs.export import BatchLogRecordProcessor, SimpleLogRecordProcessor
+from opentelemetry.sdk.trace import SpanProcessor, TracerProvider
+from opentelemetry.sdk.trace.export import BatchSpanProcessor, SimpleSpanProcessor, SpanExporter
+
+from keytrail import faults
+from keytrail.otel.exporters import RedactingLogExporter, RedactingSpanExporter
+from keytrail.otel.foreign import RedactingSpanProcessor
+from keytrail.otel.processor import AuditSpanProcessor
+from keytrail.otel.propagator import KeytrailPropagator
+from keytrail.otel.sampler import KeytrailSampler
+
+if TYPE_CHECKING:
+    from keytrail.otel.audit import Audit
+
+Undo = Callable[[], None]
+
+
+class Adoption:
+    """Keytrail's components in the SDK of this process, and the way back."""
+
+    def __init__(self, audit: Audit) -> None:
+        self._audit = audit
+        self._undo: list[Undo] = []
+        self._adopted: list[TracerProvider] = []
+
+    def adopt(self) -> None:
+        """Cover the propagator and all providers, present and future."""
+        self._patch(propagate, "get_global_textmap", self._wrap_textmap)
+        self._patch(TracerProvider, "__init__", self._then(self._tracer_provider))
+        self._patch(TracerProvider, "add_span_processor", self._covering(self._span_processor))
+        self._patch(LoggerProvider, "__init__", self._then(self._logger_provider))
+        self._patch(LoggerProvider, "add_log_record_processor", self._covering(self._log_processor))
+        _cover(self._tracer_provider, trace.get_tracer_provider())
+        _cover(self._logger_provider, _logs.get_logger_provider())
+
+    def undo(self) -> None:
+        """Take everything out again, newest first."""
+        while self._undo:
+            self._undo.pop()()
+        self._adopted.clear()
+
+    def flush(self, timeout_millis: int) -> None:
+        """Make the adopted providers export what they hold."""
+        for provider in self._adopted:
+            _cover(provider.force_flush, timeout_millis)
+
+    def _set(self, owner: Any, name: str, value: Any) -> None:
+        original = getattr(owner, name)
+        setattr(owner, name, value)
+        self._undo.append(lambda: setattr(owner, name, original))
+
+    def _patch(self, owner: Any, name: str, wrap: Callable[[Any], Any]) -> None:
+        try:
+            self._set(owner, name, wrap(getattr(owner, name)))
+        except Exception as error:  # noqa: BLE001 - doctor names the seam that is gone
+            faults.report(f"adopt.{name}", error)
+
+    def _wrap_textmap(self, get: Callable[[], TextMapPropagator]) -> Any:
+        wrapped: KeytrailPropagator | None = None
+
+        def get_global_textmap() -> TextMapPropagator:
+            nonlocal wrapped
+            inner = get()
+            if isinstance(inner, KeytrailPropagator):
+                return inner
+            if wrapped is None or wrapped.inner is not inner:
+                wrapped = KeytrailPropagator(inner, self._audit)
+            return wrapped
+
+        return get_global_textmap
+
+    @staticmethod
+    def _then(cover: Callable[[Any], None]) -> Callable[[Any], Any]:
+        def wrap(initialise: Callable[..., None]) -> Any:
+            def __init__(self: Any, *args: Any, **kwargs: Any) -> None:  # noqa: N807
+                initialise(self, *args, **kwargs)
+                _cover(cover, self)
+
+            return __init__
+
+        return wrap
+
+    @staticmethod
+    def _covering(cover: Callable[[Any], Any]) -> Callable[[Any], Any]:
+        def wrap(add: Callable[..., None]) -> Any:
+            def add_processor(self: Any, processor: Any) -> None:
+                add(self, _cover(cover, processor) or processor)
+
+            return add_processor
+
+        return wrap
+
+    def _tracer_provider(self, provider: Any) -> None:
+        if not isinstance(provider, TracerProvider) or provider in self._adopted:
+            return
+        self._adopted.append(provider)
+        if not isinstance(provider.sampler, KeytrailSampler):
+            self._sampler(provider)
+        composite = provider._active_span_processor
+        processors = [self._span_processor(one) for one in composite._span_processors]
+        if not any(isinstance(one, AuditSpanProcessor) for one in processors):
+            processors.insert(0, AuditSpanProcessor(self._audit))
+        self._set(composite, "_span_processors", tuple(processors))
+
+    def _sampler(self, provider: TracerProvider) -> None:
+        sampler = KeytrailSampler(provider.sampler, self._audit)
+        self._set(provider, "sampler", sampler)
+        for tracer in provider._tracers.values():
+            self._set(tracer, "sampler", sampler)
+
+    def _span_processor(self, processor: SpanProcessor) -> SpanProcessor:
+        if isinstance(processor, (AuditSpanProcessor, RedactingSpanProcessor)):
+            return processor
+        if type(processor) is BatchSpanProcessor:
+            self._exporter(processor._batch_processor, "_exporter", self._span_exporter)
+            return processor
+        if type(processor) is SimpleSpanProcessor:
+            self._exporter(processor, "span_exporter", self._span_exporter)
+            return processor
+        return RedactingSpanProcessor(processor, self._audit)
+
+    def _span_exporter(self, inner: SpanExporter) -> SpanExporter:
+        return RedactingSpanExporter(
+            inner, self._audit, is_destination=self._audit.journal.delivers_like(inner)
+        )
+
+    def _logger_provider(self, provider: Any) -> None:
+        if isinstance(provider, LoggerProvider):
+            for processor in provider._multi_log_record_processor._log_record_processors:
+                self._log_processor(processor)
+
+    def _log_processor(self, processor: Any) -> Any:
+        if isinstance(processor, BatchLogRecordProcessor):
+            self._exporter(processor._batch_processor, "_exporter", self._log_exporter)
+        elif isinstance(processor, SimpleLogRecordProcessor):
+            self._exporter(processor, "_exporter", self._log_exporter)
+        return processor
+
+    def _log_exporter(self, inner: Any) -> Any:
+        return RedactingLogExporter(inner, self._audit)
+
+    def _exporter(self, holder: Any, name: str, wrap: Callable[[Any], Any]) -> None:
+        inner = getattr(holder, name)
+        if not isinstance(inner, (RedactingSpanExporter, RedactingLogExporter)):
+            self._set(holder, name, wrap(inner))
+
+
+def _cover(action: Callable[[Any], Any], subject: Any) -> Any:
+    try:
+        return action(subject)
+    except Exception as error:  # noqa: BLE001 - the application's provider works on without us
+        faults.report("adopt", error)
+        return None

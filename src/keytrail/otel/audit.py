@@ -1,0 +1,112 @@
+"""What the OpenTelemetry components share: one reader, one memory of keys, one journal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+from opentelemetry import trace
+from opentelemetry.sdk.resources import Resource
+
+from keytrail import faults, semconv
+from keytrail.capture.facts import Attribute
+from keytrail.capture.pepper import load_peppers
+from keytrail.capture.reader import RequestReader
+from keytrail.journal.journal import Journal
+from keytrail.otel import limits
+from keytrail.otel.lines import prepare
+from keytrail.otel.usage import UseCounter
+from keytrail.otel.use import Finished, OpenUse
+from keytrail.redaction.memory import KeyMemory
+from keytrail.redaction.names import SensitiveNames
+from keytrail.redaction.redactor import Redactor
+from keytrail.settings import Settings
+
+if TYPE_CHECKING:
+    from opentelemetry.sdk.trace import Span
+
+_MAX_OPEN = 100_000
+"""Spans with a use that may run at once; beyond it the oldest is taken for never-ending."""
+
+
+class Audit:
+    """The audit of one process. Give the same one to every keytrail component of the process."""
+
+    def __init__(self, settings: Settings | None = None) -> None:
+        """Read keys and write uses as ``settings`` say (default: from the environment)."""
+        self.settings = Settings.from_env() if settings is None else settings
+        self.peppers = load_peppers(self.settings)
+        self.reader = RequestReader(self.settings, self.peppers.peppers)
+        self.memory = KeyMemory()
+        self.redactor = Redactor(SensitiveNames.from_settings(self.settings), self.memory)
+        self.uses = UseCounter()
+        self.open: dict[int, OpenUse] = {}
+        """Running uses by span id."""
+        self.journal = Journal(self.settings, lambda batch: prepare(self, batch), self._start())
+        self._resource: Resource | None = None
+
+    def _start(self) -> dict[str, Any]:
+        return {
+            "pepper_id": self.peppers.peppers.id,
+            "pepper_from": self.peppers.origin,
+            "keyless": self.settings.keyless,
+            "jwt": self.settings.jwt,
+            "client_address": self.settings.client_address,
+            "delivery": "none" if self.settings.otlp_endpoint is None else "otlp",
+        }
+
+    @property
+    def resource(self) -> Resource:
+        """The resource of uses that have no span of a provider."""
+        if self._resource is None:
+            provider = trace.get_tracer_provider()
+            found = getattr(provider, "resource", None)
+            if not isinstance(found, Resource):
+                return Resource.create()
+            self._resource = found
+        return self._resource
+
+    def begin(self, span: Span, use: OpenUse, *, marked: bool) -> None:
+        """Follow a recorded span to its end; ``marked`` puts the facts onto it now."""
+        if len(self.open) >= _MAX_OPEN:
+            self._forget_oldest()
+        self.open[span.get_span_context().span_id] = use
+        if limits.has_room(span):
+            if marked:
+                span.set_attributes(self.marks(span, use))
+        else:
+            limits.keep_whole(span, use.start_attributes)
+
+    def _forget_oldest(self) -> None:
+        self.open.pop(next(iter(self.open)), None)
+        faults.report("open_uses", OverflowError())
+
+    def marks(self, span: Span, use: OpenUse) -> dict[str, Attribute]:
+        """Return the ``keytrail.*`` attributes of a use whose outcome is not known yet."""
+        found = use.facts.attributes()
+        found.update(use.said)
+        found[semconv.USE_TIME] = span.start_time or 0
+        found[semconv.SAMPLED] = span.get_span_context().trace_flags.sampled
+        return found
+
+    def finished(self, finished: Finished) -> None:
+        """Queue an ended use for the journal; one without a key only where it was denied."""
+        span, use = finished
+        if not use.facts.keys:
+            told = use.outcome(span._attributes or {}, failed=not span.status.is_ok)
+            if told != "denied":
+                self.uses.count(use.facts, told)
+                return
+        self.journal.put(finished)
+
+    def accepted(self, spans: Iterable[tuple[int, int]]) -> None:
+        """Tell that the ordinary pipeline's destination took these (trace id, span id)."""
+        self.journal.accepted(spans)
+
+    def flush(self, timeout: float | None = None) -> bool:
+        """Write what is in memory to disk; ``False`` when ``timeout`` seconds were not enough."""
+        return self.journal.flush(self.settings.shutdown_timeout if timeout is None else timeout)
+
+    def close(self) -> None:
+        """Write, deliver what can be delivered within the shutdown timeout, and stop."""
+        self.journal.close(self.settings.shutdown_timeout)

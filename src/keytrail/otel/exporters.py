@@ -1,0 +1,67 @@
+"""The exporter seam: a whole batch redacted in the exporting thread, then told to the audit."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
+
+from keytrail import semconv
+
+if TYPE_CHECKING:
+    from opentelemetry.sdk.trace import ReadableSpan
+
+    from keytrail.otel.audit import Audit
+
+
+class RedactingSpanExporter(SpanExporter):
+    """Wraps a span exporter: what reaches it holds no key.
+
+    ``is_destination``: it exports to where the audit is delivered, so the audit spans that it
+    accepts are delivered already and the journal sends only the rest.
+    """
+
+    def __init__(self, inner: SpanExporter, audit: Audit, *, is_destination: bool = False) -> None:
+        self.inner = inner
+        self._audit = audit
+        self._is_destination = is_destination
+
+    def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
+        """Export the batch redacted; clean spans are passed as the very same objects."""
+        result = self.inner.export(self._audit.redactor.spans(spans))
+        if self._is_destination and result is SpanExportResult.SUCCESS:
+            self._audit.accepted(
+                (span.context.trace_id, span.context.span_id)
+                for span in spans
+                if semconv.SCHEMA_VERSION in (span._attributes or {})
+            )
+        return result
+
+    def shutdown(self) -> None:
+        """Shut the wrapped exporter down."""
+        self.inner.shutdown()
+
+    def force_flush(self, timeout_millis: int = 30000) -> bool:
+        """Flush the wrapped exporter."""
+        return self.inner.force_flush(timeout_millis)
+
+
+class RedactingLogExporter:
+    """Wraps a log record exporter: what reaches it holds no key."""
+
+    def __init__(self, inner: Any, audit: Audit) -> None:
+        self.inner = inner
+        self._audit = audit
+
+    def export(self, batch: Sequence[Any]) -> Any:
+        """Export the batch redacted."""
+        return self.inner.export(self._audit.redactor.logs(batch))
+
+    def shutdown(self) -> None:
+        """Shut the wrapped exporter down."""
+        self.inner.shutdown()
+
+    def force_flush(self, timeout_millis: int = 30000) -> bool:
+        """Flush the wrapped exporter."""
+        return bool(self.inner.force_flush(timeout_millis))

@@ -1,0 +1,52 @@
+"""What the propagator leaves in the Context for the sampler, the processor and the application."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from opentelemetry import context as otel_context
+
+if TYPE_CHECKING:
+    from opentelemetry.context import Context
+    from opentelemetry.sdk.trace import Span
+
+    from keytrail.capture.facts import RequestFacts
+    from keytrail.redaction.memory import Remembered
+
+_SLOT = otel_context.create_key("keytrail-incoming")
+
+
+class Incoming:
+    """One incoming request on its way to its SERVER span; holds facts, never a raw key."""
+
+    __slots__ = ("facts", "remembered", "said", "span", "start_attributes", "upgraded")
+
+    def __init__(self, facts: RequestFacts, remembered: tuple[Remembered, ...]) -> None:
+        self.facts = facts
+        self.remembered = remembered
+        self.upgraded = False
+        """Whether only keytrail's sampler made the span recordable."""
+        self.span: Span | None = None
+        """The recorded SERVER span that took these facts; a later one in the Context is inner."""
+        self.start_attributes: Mapping[str, Any] = {}
+        """The span's attributes at start, before any SDK limit."""
+        self.said: dict[str, str] = {}
+        """``keytrail.*`` attributes that the application added by :func:`keytrail.identify`."""
+
+    def into(self, context: Context) -> Context:
+        """Return ``context`` with this request in it."""
+        return otel_context.set_value(_SLOT, self, context)
+
+
+def incoming_of(context: Context | None = None) -> Incoming | None:
+    """Return the request that ``context`` (default: the current one) belongs to."""
+    found = otel_context.get_value(_SLOT, context)
+    return found if isinstance(found, Incoming) else None
+
+
+def without_incoming(context: Context) -> Context:
+    """Return ``context`` without the facts that it may have inherited from an outer request."""
+    if otel_context.get_value(_SLOT, context) is None:
+        return context
+    return otel_context.set_value(_SLOT, None, context)

@@ -1,0 +1,78 @@
+"""The audit processor: facts onto SERVER spans at their start, finished uses to the journal."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from opentelemetry.sdk.trace import ReadableSpan, Span, SpanProcessor
+from opentelemetry.trace import SpanKind, StatusCode
+
+from keytrail import faults, semconv
+from keytrail.otel import limits
+from keytrail.otel.incoming import incoming_of
+from keytrail.otel.use import Finished, OpenUse
+
+if TYPE_CHECKING:
+    from opentelemetry.context import Context
+
+    from keytrail.otel.audit import Audit
+
+
+class AuditSpanProcessor(SpanProcessor):
+    """Journals every use among the spans of a provider; leaves all other spans alone."""
+
+    def __init__(self, audit: Audit) -> None:
+        self._audit = audit
+
+    def on_start(self, span: Span, parent_context: Context | None = None) -> None:
+        """Put the facts of an incoming request onto its SERVER span."""
+        if span.kind is not SpanKind.SERVER:
+            return
+        try:
+            self._begin(span, parent_context)
+        except Exception as error:  # noqa: BLE001 - the span goes on without facts
+            faults.report("processor.on_start", error)
+
+    def _begin(self, span: Span, parent_context: Context | None) -> None:
+        incoming = incoming_of(parent_context)
+        if incoming is None or incoming.span is not None:
+            return
+        incoming.span = span
+        context = span.get_span_context()
+        self._audit.memory.bind(context.trace_id, incoming.remembered)
+        use = OpenUse(
+            incoming.facts, incoming.start_attributes, incoming.said, upgraded=incoming.upgraded
+        )
+        self._audit.begin(span, use, marked=bool(incoming.facts.keys))
+
+    def _on_ending(self, span: Span) -> None:
+        """Tell the outcome on the span itself, while every exporter and processor can still see it."""
+        try:
+            self._tell_outcome(span)
+        except Exception as error:  # noqa: BLE001 - the journal computes it again
+            faults.report("processor.on_ending", error)
+
+    def _tell_outcome(self, span: Span) -> None:
+        use = self._audit.open.get(span.get_span_context().span_id)
+        if use is None or not limits.has_room(span):
+            return
+        attributes = span._attributes._dict  # type: ignore[union-attr]
+        told = use.outcome(attributes, failed=span.status.status_code is StatusCode.ERROR)
+        if not use.facts.keys and told == "denied":
+            attributes.update(self._audit.marks(span, use))
+        if semconv.SCHEMA_VERSION in attributes:
+            attributes[semconv.OUTCOME] = told
+
+    def on_end(self, span: ReadableSpan) -> None:
+        """Hand a finished use to the audit queue."""
+        use = self._audit.open.pop(span.context.span_id, None)
+        if use is not None:
+            self._audit.finished(Finished(span, use))
+
+    def shutdown(self) -> None:
+        """Write what is in memory; the journal stays open for other providers."""
+        self._audit.flush()
+
+    def force_flush(self, timeout_millis: int = 30000) -> bool:
+        """Write what is in memory to the journal."""
+        return self._audit.flush(timeout_millis / 1000)

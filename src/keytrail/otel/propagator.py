@@ -1,0 +1,72 @@
+"""The propagator: every stock server instrumentation hands it the request before it starts a span."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from opentelemetry.propagators.textmap import (
+    CarrierT,
+    Getter,
+    Setter,
+    TextMapPropagator,
+    default_getter,
+    default_setter,
+)
+
+from keytrail import faults
+from keytrail.capture.adapters.carriers import view_of
+from keytrail.otel.incoming import Incoming, without_incoming
+
+if TYPE_CHECKING:
+    from opentelemetry.context import Context
+
+    from keytrail.otel.audit import Audit
+
+
+class KeytrailPropagator(TextMapPropagator):
+    """Wraps another propagator and leaves the facts of the incoming request in the Context.
+
+    What is injected downstream, and what is extracted by the wrapped propagator, is unchanged.
+    """
+
+    def __init__(self, inner: TextMapPropagator, audit: Audit) -> None:
+        self.inner = inner
+        self._audit = audit
+
+    def extract(
+        self,
+        carrier: CarrierT,
+        context: Context | None = None,
+        getter: Getter[CarrierT] = default_getter,
+    ) -> Context:
+        """Extract as the wrapped propagator does, then read the request's keys."""
+        extracted = self.inner.extract(carrier, context, getter=getter)
+        try:
+            return self._with_facts(carrier, extracted)
+        except Exception as error:  # noqa: BLE001 - the request goes on without facts
+            faults.report("propagator", error)
+            return without_incoming(extracted)
+
+    def _with_facts(self, carrier: Any, context: Context) -> Context:
+        view = view_of(carrier, self._audit.reader)
+        if view is None:
+            return without_incoming(context)
+        read = self._audit.reader.incoming(view)
+        if read.user_tokens:
+            self._audit.uses.user_tokens(read.user_tokens)
+        remembered = tuple(self._audit.memory.remember(*secret) for secret in read.secrets)
+        return Incoming(read.facts, remembered).into(context)
+
+    def inject(
+        self,
+        carrier: CarrierT,
+        context: Context | None = None,
+        setter: Setter[CarrierT] = default_setter,
+    ) -> None:
+        """Inject as the wrapped propagator does."""
+        self.inner.inject(carrier, context=context, setter=setter)
+
+    @property
+    def fields(self) -> set[str]:
+        """The wrapped propagator's fields."""
+        return self.inner.fields

@@ -1,0 +1,95 @@
+"""The sampler: the user's decision stands, and a request that carries a key is recorded besides."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from opentelemetry import trace
+from opentelemetry.sdk.trace.sampling import Decision, Sampler, SamplingResult
+from opentelemetry.trace import Link, SpanKind, TraceState
+from opentelemetry.util.types import Attributes
+
+from keytrail import faults
+from keytrail.otel.use import is_http_call
+from keytrail.otel.incoming import incoming_of
+from keytrail.otel.verdict import StandIn, Upgraded, Verdict, plain
+
+if TYPE_CHECKING:
+    from opentelemetry.context import Context
+
+    from keytrail.otel.audit import Audit
+
+
+class KeytrailSampler(Sampler):
+    """Wraps another sampler; turns DROP into RECORD_ONLY for SERVER spans that carry a key.
+
+    The sampled flag, and so what goes downstream and what stock processors export, is the wrapped
+    sampler's. Dropped CLIENT spans stay dropped: a wire tap builds their use (late promotion).
+    """
+
+    def __init__(self, root: Sampler, audit: Audit) -> None:
+        self.root = root
+        self._audit = audit
+        self._record_keyless = audit.settings.keyless == "denied"
+
+    def should_sample(
+        self,
+        parent_context: Context | None,
+        trace_id: int,
+        name: str,
+        kind: SpanKind | None = None,
+        attributes: Attributes = None,
+        links: Sequence[Link] | None = None,
+        trace_state: TraceState | None = None,
+    ) -> SamplingResult:
+        """Decide as the wrapped sampler does, then see whether the span is a use."""
+        result = self.root.should_sample(
+            parent_context, trace_id, name, kind, attributes, links, trace_state
+        )
+        try:
+            if kind is SpanKind.SERVER:
+                return self._server(result, parent_context, attributes)
+            if kind is SpanKind.CLIENT and result.decision is Decision.DROP:
+                return _client(result, parent_context, name, attributes)
+            return _unmarked(result)
+        except Exception as error:  # noqa: BLE001 - the user's decision stands
+            faults.report("sampler", error)
+            return result
+
+    def _server(
+        self, result: SamplingResult, parent_context: Context | None, attributes: Attributes
+    ) -> SamplingResult:
+        incoming = incoming_of(parent_context)
+        if incoming is None or incoming.span is not None:
+            return _unmarked(result)
+        incoming.start_attributes = attributes or {}
+        if result.decision is not Decision.DROP:
+            return _unmarked(result)
+        if not incoming.facts.keys and not self._record_keyless:
+            self._audit.uses.keyless_unsampled()
+            return _unmarked(result)
+        incoming.upgraded = True
+        return SamplingResult(
+            Decision.RECORD_ONLY, result.attributes or attributes, Upgraded(result.trace_state)
+        )
+
+    def get_description(self) -> str:
+        """Name the wrapped sampler too."""
+        return f"KeytrailSampler{{{self.root.get_description()}}}"
+
+
+def _client(
+    result: SamplingResult, parent_context: Context | None, name: str, attributes: Attributes
+) -> SamplingResult:
+    if not attributes or not is_http_call(attributes):
+        return _unmarked(result)
+    parent = trace.get_current_span(parent_context).get_span_context()
+    stand_in = StandIn(result.trace_state, name, attributes, parent if parent.is_valid else None)
+    return SamplingResult(result.decision, result.attributes, stand_in)
+
+
+def _unmarked(result: SamplingResult) -> SamplingResult:
+    if isinstance(result.trace_state, Verdict):
+        result.trace_state = plain(result.trace_state)
+    return result

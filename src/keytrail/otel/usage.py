@@ -1,0 +1,87 @@
+"""The metric of uses: bounded series, whatever strangers send."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from opentelemetry import metrics
+from opentelemetry.metrics import CallbackOptions, Observation
+
+from keytrail import semconv
+
+if TYPE_CHECKING:
+    from keytrail.capture.facts import RequestFacts
+
+_Series = tuple[tuple[str, str | bool], ...]
+
+_MAX_KEYS = 200
+"""Keys of an inventory that get a series of their own."""
+
+
+class UseCounter:
+    """Counts uses by provider, outcome and direction; by key name only from an inventory."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._counts: Counter[_Series] = Counter()
+        self._names: set[str] = set()
+        meter = metrics.get_meter("keytrail")
+        self._user_tokens = meter.create_counter(
+            semconv.METRIC_USER_TOKENS,
+            unit="{token}",
+            description="JWTs of users: redacted and counted, not journaled as keys.",
+        )
+        meter.create_observable_counter(
+            semconv.METRIC_USES,
+            [self._observe],
+            unit="{use}",
+            description="Uses of API keys, and requests without one.",
+        )
+
+    def count(self, facts: RequestFacts, outcome: str) -> None:
+        """Count a request that ended with ``outcome``."""
+        series: list[tuple[str, str | bool]] = [
+            (semconv.DIRECTION, facts.direction),
+            (semconv.KEY_PRESENT, bool(facts.keys)),
+            (semconv.OUTCOME, outcome),
+        ]
+        if facts.keys:
+            key = facts.keys[0]
+            if key.provider is not None:
+                series.append((semconv.KEY_PROVIDER, key.provider))
+            if key.name is not None and self._has_room_for(key.name):
+                series.append((semconv.KEY_NAME, key.name))
+        self._add(tuple(series))
+
+    def keyless_unsampled(self) -> None:
+        """Count an incoming request without a key that nobody records: its outcome is unknown."""
+        self._add(_KEYLESS)
+
+    def user_tokens(self, number: int) -> None:
+        """Count JWTs of users, which are no keys."""
+        self._user_tokens.add(number)
+
+    def _add(self, series: _Series) -> None:
+        with self._lock:
+            self._counts[series] += 1
+
+    def _has_room_for(self, name: str) -> bool:
+        with self._lock:
+            if len(self._names) < _MAX_KEYS:
+                self._names.add(name)
+            return name in self._names
+
+    def _observe(self, _: CallbackOptions) -> Iterable[Observation]:
+        with self._lock:
+            counts = list(self._counts.items())
+        return [Observation(number, dict(series)) for series, number in counts]
+
+
+_KEYLESS: _Series = (
+    (semconv.DIRECTION, "incoming"),
+    (semconv.KEY_PRESENT, False),
+    (semconv.OUTCOME, "unknown"),
+)

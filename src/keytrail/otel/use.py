@@ -1,0 +1,68 @@
+"""One use between its beginning and the journal: keytrail's own record, whatever the SDK keeps."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from opentelemetry.semconv.trace import SpanAttributes
+
+from keytrail.capture.outcome import Outcome, outcome
+
+if TYPE_CHECKING:
+    from opentelemetry.sdk.trace import ReadableSpan
+
+    from keytrail.capture.facts import RequestFacts
+
+STATUS = "http.response.status_code"
+_OLD_STATUS = SpanAttributes.HTTP_STATUS_CODE
+
+
+class OpenUse:
+    """What keytrail knows of a use while it runs."""
+
+    __slots__ = ("error", "facts", "said", "start_attributes", "status", "upgraded")
+
+    def __init__(
+        self,
+        facts: RequestFacts,
+        start_attributes: Mapping[str, Any],
+        said: Mapping[str, str],
+        *,
+        upgraded: bool = False,
+    ) -> None:
+        self.facts = facts
+        self.start_attributes = start_attributes
+        self.said = said
+        self.upgraded = upgraded
+        self.status: int | None = None
+        """What the wire said; where a span covers several hops, of the first one."""
+        self.error: str | None = None
+        """Type name of what the wire raised."""
+
+    def outcome(self, attributes: Mapping[str, Any], *, failed: bool) -> Outcome:
+        """Tell how the use ended, from the wire and else from its span."""
+        return outcome(self.status_in(attributes), failed=failed or self.error is not None)
+
+    def status_in(self, attributes: Mapping[str, Any]) -> int | None:
+        """Return the HTTP status: the wire's own, else the span's in either convention."""
+        if self.status is not None or self.error is not None:
+            return self.status
+        status = attributes.get(STATUS, attributes.get(_OLD_STATUS))
+        return status if isinstance(status, int) else None
+
+
+class Finished(NamedTuple):
+    """A use that has ended, on its way to the journal."""
+
+    span: ReadableSpan
+    use: OpenUse
+
+
+def is_http_call(attributes: Mapping[str, Any]) -> bool:
+    """Tell whether a CLIENT span's attributes are an HTTP request's, in either convention.
+
+    Every stock HTTP instrumentation sets the method when it starts the span; clients of databases
+    and queues that send over HTTP do not.
+    """
+    return "http.request.method" in attributes or "http.method" in attributes

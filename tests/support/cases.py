@@ -1,0 +1,11 @@
+"""The constants of the cases that people suffered: one pepper, three keys, their fingerprints."""
+
+PEPPER = "0123456789abcdef0123456789abcdef"
+K1 = "kt_test_4f9a2c7e8b1d6053"
+F1 = "547402dd407ed343391f3c8296d9c175994da0f20904bb3fb2911e89d77c6a1e"
+K2 = "kt_test_b0c1d2e3f4a59687"
+F2 = "ca8a8e4ea63b1071e73a26207bc7c7fd32af2b4f1a663bdbb6ccc20824d0e662"
+K3 = "kt_test+a/b=c d"
+F3 = "d523da1d2e84819342fffaff3cc7764bc8d99ffb4a56dea98aabca18c1f7af1f"
+F_EMPTY = "796cd3078af14636753d26b3b5555422ff55a3e261cf847b48e95371b9bd0aa2"
+F_ARRAY = "362057707b8bbdef9b97007f07ba7e91eb6fc76e3a3efbd78fda663285914324"

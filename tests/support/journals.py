@@ -1,0 +1,36 @@
+"""Journals as tests look at them: the lines, without the reader under test."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+
+def lines_in(home: Path) -> list[dict[str, Any]]:
+    """Return every line of every segment, whole ones only."""
+    return [
+        json.loads(line)
+        for segment in sorted(home.glob("live/*/*.ndjson"))
+        for line in segment.read_text("utf-8").splitlines(keepends=True)
+        if line.endswith("\n")
+    ]
+
+
+def uses_in(home: Path) -> list[dict[str, Any]]:
+    """Return the uses in order of time."""
+    uses = [line for line in lines_in(home) if line.get("record") is None]
+    return sorted(uses, key=lambda use: use["time"])
+
+
+def await_uses(home: Path, number: int, seconds: float = 10) -> list[dict[str, Any]]:
+    """Wait until at least ``number`` uses are on disk, and return them."""
+    deadline = time.monotonic() + seconds
+    while True:
+        uses = uses_in(home)
+        if len(uses) >= number:
+            return uses
+        if time.monotonic() > deadline:
+            raise AssertionError(f"{len(uses)} uses on disk, {number} expected")
+        time.sleep(0.02)

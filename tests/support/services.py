@@ -1,0 +1,79 @@
+"""Real processes on loopback: started, waited for, stopped."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+APPS = Path(__file__).parents[1] / "apps"
+SCRIPTS = Path(sys.executable).parent
+
+
+def free_port() -> int:
+    """Return a port that was free a moment ago."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def clean_environ(**more: str) -> dict[str, str]:
+    """Return this environment without any OpenTelemetry or keytrail setting, and with ``more``."""
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(("OTEL_", "KEYTRAIL_", "PYTEST_", "COV_"))
+    }
+    return {**kept, "PATH": f"{SCRIPTS}{os.pathsep}{kept.get('PATH', '')}", **more}
+
+
+@contextmanager
+def running(
+    command: Sequence[str], environ: Mapping[str, str], port: int, cwd: Path = APPS
+) -> Iterator[subprocess.Popen[str]]:
+    """Run a server until the block ends, then stop it with SIGTERM."""
+    process = subprocess.Popen(
+        command,
+        env=dict(environ),
+        cwd=cwd,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    try:
+        _await_port(process, port)
+        yield process
+    finally:
+        stop(process)
+
+
+def stop(process: subprocess.Popen[str], number: int = signal.SIGTERM) -> str:
+    """Stop a process and return what it printed."""
+    if process.poll() is None:
+        process.send_signal(number)
+    try:
+        output, _ = process.communicate(timeout=20)
+    except ValueError:
+        return ""
+    return output
+
+
+def _await_port(process: subprocess.Popen[str], port: int) -> None:
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline:
+        if process.poll() is not None:
+            raise AssertionError(f"the service ended: {process.communicate()[0][-2000:]}")
+        try:
+            socket.create_connection(("127.0.0.1", port), timeout=0.2).close()
+        except OSError:
+            time.sleep(0.05)
+        else:
+            return
+    process.kill()
+    raise AssertionError(f"the service did not answer: {process.communicate()[0][-2000:]}")
