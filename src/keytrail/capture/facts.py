@@ -30,6 +30,8 @@ class FoundKey:
     """Lower-case name that is on the list of known or configured ones, else ``_other``."""
     scheme: str | None
     """For headers: ``bearer``, ``basic``, ``apikey``, ``token``, ``none``, … else ``_other``."""
+    companion: RawKey | None = None
+    """What stood beside the key and may be its public id: Basic's user name, a part of the path."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,111 @@
+"""The value of an ``Authorization`` header, taken apart."""
+
+from __future__ import annotations
+
+import re
+from base64 import b64decode
+from typing import TYPE_CHECKING, NamedTuple
+
+from keytrail import semconv
+from keytrail.capture.known_names import KEYLESS_SCHEMES, SCHEMES, SIGNING_SCHEMES
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from keytrail.capture.facts import KeyType
+
+NO_SCHEME = "none"
+
+_CREDENTIAL = re.compile(rb"\bCredential=([^/,\s]+)")
+_SIGNATURE = re.compile(rb"\bSignature=([^,\s]+)")
+_AUTH_PARAMETERS = re.compile(rb'[\w-]+\s*="')
+_TOKEN_PARAMETER = re.compile(rb'token="?([^",;\s]+)', re.IGNORECASE)
+
+
+class Credential(NamedTuple):
+    """What one header value holds; an empty ``key`` means that it holds none."""
+
+    key: bytes
+    scheme: str
+    type: KeyType = "opaque"
+    companion: bytes | None = None
+    secrets: tuple[bytes, ...] = ()
+    """What must be redacted besides the key."""
+
+
+def parse_authorization(value: bytes, user_is_key: Callable[[bytes], bool]) -> Credential:
+    """Take apart the trimmed value of ``Authorization`` or ``Proxy-Authorization``.
+
+    A value of one word is a bare key, unless it is the name of a scheme that came without a key.
+    ``user_is_key`` says whether Basic's user name is the key whatever the password is.
+    """
+    words = value.split(None, 1)
+    if len(words) < 2:
+        return Credential(b"" if _is_scheme(value.lower()) else value, NO_SCHEME)
+    scheme, rest = words[0].lower(), words[1]
+    if scheme in SCHEMES:
+        return _with_token(SCHEMES[scheme], rest)
+    if scheme == b"basic":
+        return _basic(rest, user_is_key)
+    if scheme.startswith(SIGNING_SCHEMES):
+        return _signed(rest)
+    if scheme == b"aws":
+        key_id, _, signature = rest.partition(b":")
+        return Credential(key_id, semconv.OTHER, "signature", None, (signature,))
+    if scheme in KEYLESS_SCHEMES:
+        return Credential(b"", semconv.OTHER, secrets=(rest,))
+    return _with_token(semconv.OTHER, rest)
+
+
+def parse_key_header(value: bytes) -> Credential:
+    """Take apart the trimmed value of a header such as ``X-API-Key``: rarely with a scheme."""
+    if b" " in value:
+        scheme, _, rest = value.partition(b" ")
+        name = SCHEMES.get(scheme.lower())
+        if name is not None:
+            return Credential(rest.strip(), name)
+    return Credential(value, NO_SCHEME)
+
+
+def split_userinfo(userinfo: bytes, user_is_key: Callable[[bytes], bool]) -> Credential:
+    """Take apart ``user:password``: the password is the key, or the user name where it is empty."""
+    user, _, password = userinfo.partition(b":")
+    if not password or user_is_key(user):
+        return Credential(user, "basic", "basic", None, (password,))
+    return Credential(password, "basic", "basic", user)
+
+
+def _is_scheme(word: bytes) -> bool:
+    return (
+        word in SCHEMES
+        or word in KEYLESS_SCHEMES
+        or word in (b"basic", b"aws")
+        or word.startswith(SIGNING_SCHEMES)
+    )
+
+
+def _with_token(scheme: str, rest: bytes) -> Credential:
+    parameter = _TOKEN_PARAMETER.match(rest)
+    if parameter is not None:
+        return Credential(parameter[1], scheme)
+    if _AUTH_PARAMETERS.match(rest):
+        return Credential(b"", scheme, secrets=(rest,))
+    return Credential(rest, scheme)
+
+
+def _basic(encoded: bytes, user_is_key: Callable[[bytes], bool]) -> Credential:
+    try:
+        decoded = b64decode(encoded, validate=True)
+    except ValueError:
+        return Credential(b"", "basic", secrets=(encoded,))
+    credential = split_userinfo(decoded, user_is_key)
+    return credential._replace(secrets=(encoded, *credential.secrets))
+
+
+def _signed(rest: bytes) -> Credential:
+    named = _CREDENTIAL.search(rest)
+    signature = _SIGNATURE.search(rest)
+    if named is None:
+        return Credential(b"", semconv.OTHER, secrets=(rest,))
+    secrets = (signature[1],) if signature else ()
+    return Credential(named[1], semconv.OTHER, "signature", None, secrets)

@@ -1,0 +1,214 @@
+"""Finds the keys of a request, wherever they may stand; the caps below bound the work."""
+
+from __future__ import annotations
+
+import re
+import time
+from dataclasses import dataclass, field
+from functools import partial
+from typing import TYPE_CHECKING, Final
+from urllib.parse import unquote_to_bytes
+
+from keytrail.capture import jwt, known_names
+from keytrail.capture.authorization import (
+    Credential,
+    parse_authorization,
+    parse_key_header,
+    split_userinfo,
+)
+from keytrail.capture.facts import FoundKey, Location
+from keytrail.capture.key import RawKey
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from keytrail.capture.providers import Catalogue
+    from keytrail.capture.view import Header, RequestView
+    from keytrail.settings import Settings
+
+MAX_HEADER_LINES: Final = 64
+MAX_QUERY_PAIRS: Final = 1024
+MAX_COOKIE_PAIRS: Final = 256
+MAX_KEYS: Final = 16
+"""Keys that are told of one request; what more it holds is redacted only."""
+
+_PLAUSIBLE = re.compile(rb"[A-Za-z0-9_.~+/=-]{16,}")
+_FIRST, _KEY_HEADER, _PROXY = range(3)
+
+
+@dataclass(slots=True)
+class Found:
+    """What one request holds; raw, so never to be kept."""
+
+    keys: list[FoundKey] = field(default_factory=list)
+    """In the order of trust: ``Authorization``, key headers, query, cookies, the rest."""
+    secrets: list[RawKey] = field(default_factory=list)
+    """What must be redacted and belongs to none of the keys."""
+    user_tokens: int = 0
+    redacted_path: str | None = None
+    """The path without its key, if a key was in it."""
+
+
+class Extraction:
+    """The rules by which keys are found, prepared once from the settings.
+
+    Where a key may stand, in the order in which it is taken to have authenticated:
+    ``Authorization``; key headers; ``Proxy-Authorization``; query parameters; presigned URLs;
+    cookies that the settings name; the userinfo of a URL; a path that the catalogue knows.
+
+    The query parameters ``key`` and ``sig`` mean other things as often, so their value is a key
+    only if it has at least 16 characters, all of a token's alphabet, or if the catalogue says that
+    the called host takes its key there. A value that is the text of a JSON array comes from a
+    carrier that was serialised, not from a client: it is redacted and is no key.
+    """
+
+    def __init__(self, settings: Settings, catalogue: Catalogue) -> None:
+        self._catalogue = catalogue
+        self._jwt_rule = settings.jwt
+        self._configured_query = frozenset(name.lower() for name in settings.query)
+        self._cookies = {name.encode("utf-8"): name.lower() for name in settings.cookies}
+        key_headers = known_names.HEADERS | catalogue.headers | _lower(settings.headers)
+        self._ranks = dict.fromkeys(key_headers | known_names.SECRET_HEADERS, _KEY_HEADER)
+        self._ranks |= {"authorization": _FIRST, "proxy-authorization": _PROXY}
+        self._query = {
+            name.encode("utf-8"): name
+            for name in known_names.QUERY
+            | catalogue.query
+            | self._configured_query
+            | known_names.SIGNED_QUERY_IDS
+            | known_names.SIGNED_QUERY_SECRETS
+        }
+        self.wanted = frozenset(self._ranks) | ({"cookie"} if self._cookies else set())
+
+    def find(self, view: RequestView, host: str = "") -> Found:
+        """Return the keys of ``view``; ``host`` is the called host, empty for incoming requests."""
+        found = Found()
+        user_is_key = partial(self._catalogue.user_is_key, host=host)
+        lines = [line for line in view.headers[:MAX_HEADER_LINES] if line[0] in self._ranks]
+        if lines:
+            self._read_headers(found, lines, user_is_key)
+        if view.query:
+            self._read_query(found, view.query, host)
+        if self._cookies:
+            self._read_cookies(found, view.header_lines("cookie")[:MAX_HEADER_LINES])
+        if view.userinfo:
+            decoded = unquote_to_bytes(view.userinfo)
+            credential = split_userinfo(decoded, user_is_key)._replace(scheme="")
+            self._take(found, credential, "userinfo", "userinfo")
+        if host:
+            self._read_path(found, host, view.path)
+        return found
+
+    def _read_headers(
+        self, found: Found, lines: list[Header], user_is_key: Callable[[bytes], bool]
+    ) -> None:
+        if len(lines) > 1:
+            lines.sort(key=lambda line: self._ranks[line[0]])
+        for name, line in lines:
+            value = line.strip()
+            if name in known_names.AUTHORIZATION:
+                self._take(found, parse_authorization(value, user_is_key), "header", name)
+            elif name in known_names.SECRET_HEADERS:
+                found.secrets.append(RawKey(value))
+            else:
+                self._take(found, parse_key_header(value), "header", name)
+
+    def _read_query(self, found: Found, query: bytes, host: str) -> None:
+        signed: dict[str, bytes] = {}
+        for pair in query.split(b"&", MAX_QUERY_PAIRS)[:MAX_QUERY_PAIRS]:
+            name, _, encoded = pair.partition(b"=")
+            field = self._query.get(name) or self._query.get(_decoded(name).lower())
+            if field is None or not encoded:
+                continue
+            value = _decoded(encoded).strip()
+            if field in known_names.SIGNED_QUERY_IDS or field in known_names.SIGNED_QUERY_SECRETS:
+                signed[field] = value
+            elif self._is_query_key(field, value, host):
+                secrets = () if encoded == value else (encoded,)
+                self._take(found, Credential(value, "", secrets=secrets), "query", field)
+        if signed:
+            self._take_signed(found, signed)
+
+    def _is_query_key(self, field: str, value: bytes, host: str) -> bool:
+        return (
+            field not in known_names.AMBIGUOUS_QUERY
+            or field in self._configured_query
+            or _PLAUSIBLE.fullmatch(value) is not None
+            or self._catalogue.takes_query_key(host, field)
+        )
+
+    def _take_signed(self, found: Found, signed: dict[str, bytes]) -> None:
+        secrets = tuple(signed[name] for name in signed if name in known_names.SIGNED_QUERY_SECRETS)
+        for name in signed:
+            if name in known_names.SIGNED_QUERY_IDS:
+                key_id = signed[name].partition(b"/")[0]
+                credential = Credential(key_id, "", "signed_url", None, secrets)
+                return self._take(found, credential, "query", name)
+        found.secrets += _raw(secrets)
+        return None
+
+    def _read_cookies(self, found: Found, lines: Sequence[bytes]) -> None:
+        left = MAX_COOKIE_PAIRS
+        for line in lines:
+            for pair in line.split(b";", left)[:left]:
+                left -= 1
+                name, _, value = pair.partition(b"=")
+                field = self._cookies.get(name.strip())
+                if field is not None:
+                    self._take(found, Credential(_unquoted(value.strip()), ""), "cookie", field)
+
+    def _read_path(self, found: Found, host: str, path: str) -> None:
+        in_path = self._catalogue.key_in_path(host, path)
+        if in_path is not None:
+            found.redacted_path = in_path.redacted_path
+            credential = Credential(in_path.key, "", companion=in_path.companion)
+            self._take(found, credential, "path", "path")
+
+    def _take(self, found: Found, credential: Credential, location: Location, field: str) -> None:
+        """Add what ``credential`` holds, as a key or only as something to redact."""
+        if credential.type in ("opaque", "basic"):
+            credential = self._judge(found, credential)
+        if not credential.key or len(found.keys) >= MAX_KEYS:
+            found.secrets += _raw((credential.key, *credential.secrets))
+            return
+        raw = RawKey(credential.key)
+        secrets = _raw(credential.secrets)
+        if credential.type in ("opaque", "basic"):
+            secrets = (raw, *secrets)
+        companion = None if credential.companion is None else RawKey(credential.companion)
+        scheme = credential.scheme or None
+        found.keys.append(
+            FoundKey(raw, secrets, credential.type, location, field, scheme, companion)
+        )
+
+    def _judge(self, found: Found, credential: Credential) -> Credential:
+        """Turn what is no key after all, or is a JWT, into what it is."""
+        key = credential.key
+        if key.startswith(b'["') and key.endswith(b'"]'):
+            elements = key.split(b'"', 2 * MAX_KEYS)[1::2]
+            return credential._replace(key=b"", secrets=(key, *elements, *credential.secrets))
+        claims = jwt.read_claims(key)
+        if claims is None:
+            return credential
+        hashed = jwt.hashed_bytes(key, claims, self._jwt_rule, time.time())
+        found.user_tokens += hashed is None
+        return credential._replace(
+            key=hashed or b"", type="jwt", secrets=(key, *credential.secrets)
+        )
+
+
+def _decoded(text: bytes) -> bytes:
+    """Percent-decode once; a plus stays a plus."""
+    return unquote_to_bytes(text) if b"%" in text else text
+
+
+def _unquoted(value: bytes) -> bytes:
+    return value[1:-1] if len(value) > 1 and value[:1] == value[-1:] == b'"' else value
+
+
+def _raw(values: Sequence[bytes]) -> tuple[RawKey, ...]:
+    return tuple(RawKey(value) for value in values if value)
+
+
+def _lower(names: Sequence[str]) -> frozenset[str]:
+    return frozenset(name.lower() for name in names)

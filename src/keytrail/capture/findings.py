@@ -1,0 +1,132 @@
+"""What is suspicious about a key at the point of its use, told without any state."""
+
+from __future__ import annotations
+
+import ipaddress
+from functools import lru_cache
+from math import log2
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from keytrail.capture.providers import serves
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Sequence
+
+    from keytrail.capture.facts import FoundKey
+    from keytrail.capture.view import RequestView
+
+WRONG_HOST: Final = "wrong_host"
+CLEARTEXT_HTTP: Final = "cleartext_http"
+WEAK: Final = "weak"
+USERINFO: Final = "userinfo"
+KEY_IN_URL: Final = "key_in_url"
+REDIRECTED: Final = "redirected"
+
+GRAVITY: Final = (WRONG_HOST, CLEARTEXT_HTTP, WEAK, USERINFO, KEY_IN_URL, REDIRECTED)
+"""The findings of this module, the gravest first."""
+
+Endpoint = tuple[str, int | None]
+"""Host name and port, as in a view."""
+
+_WEAK_BITS = 64
+_STRONG_LENGTH = 20
+_STRONG_DISTINCT = 5
+_DEFAULT_PORTS = frozenset({None, 80, 443})
+
+
+class WrongHost(NamedTuple):
+    """Where a key should have gone instead."""
+
+    host_expected: str
+
+
+def in_order(findings: Collection[str]) -> tuple[str, ...]:
+    """Return ``findings`` with the gravest first."""
+    return tuple(finding for finding in GRAVITY if finding in findings)
+
+
+def of_keys(keys: Sequence[FoundKey]) -> set[str]:
+    """Return the findings about where keys stood and how well they were chosen."""
+    found = set()
+    for key in keys:
+        if key.location in ("query", "path"):
+            found.add(KEY_IN_URL)
+        elif key.location == "userinfo":
+            found.add(USERINFO)
+        if is_weak(key):
+            found.add(WEAK)
+    return found
+
+
+def is_weak(key: FoundKey) -> bool:
+    """Whether a key can be guessed: under 64 bits even if it were random, or hardly any symbols.
+
+    Judged are keys that are secrets as they stand, so neither JWTs nor the ids of signing keys.
+    """
+    if key.type not in ("opaque", "basic"):
+        return False
+    value = key.raw.reveal()
+    if len(set(value[:64])) < _STRONG_DISTINCT:
+        return True
+    return len(value) < _STRONG_LENGTH and len(value) * log2(_alphabet(value)) < _WEAK_BITS
+
+
+def is_cleartext(view: RequestView) -> bool:
+    """Whether an outgoing request leaves this machine unencrypted.
+
+    For incoming requests this says nothing: TLS usually ends at a proxy before us.
+    """
+    return view.scheme in ("http", "ws") and not _is_loopback(view.host)
+
+
+def wrong_host(
+    view: RequestView, hosts: Sequence[str], first: Endpoint | None = None
+) -> WrongHost | None:
+    """Return where a key should have gone, if the outgoing ``view`` is not it.
+
+    ``hosts`` are the only ones that the key is for, if that is known. Where it is not, a key that
+    was meant for the ``first`` host of a chain of redirects must not reach another one. Ports 80
+    and 443 are one: from ``http`` to ``https`` on a host is no other host.
+    """
+    if hosts:
+        return None if serves(hosts, view.host) else WrongHost(_expected(hosts, first))
+    if first is None:
+        return None
+    host, port = first
+    if host != view.host:
+        return WrongHost(host)
+    if _port(port) != _port(view.port):
+        return WrongHost(f"{host}:{port}" if port else host)
+    return None
+
+
+def _expected(hosts: Sequence[str], first: Endpoint | None) -> str:
+    if first is not None and serves(hosts, first[0]):
+        return first[0]
+    return f"*{hosts[0]}" if hosts[0].startswith(".") else hosts[0]
+
+
+def _port(port: int | None) -> int | None:
+    return None if port in _DEFAULT_PORTS else port
+
+
+def _alphabet(value: bytes) -> int:
+    """Return how many symbols the classes that occur in ``value`` have."""
+    classes = ((b"0", b"9", 10), (b"a", b"z", 26), (b"A", b"Z", 26))
+    symbols = 0
+    rest = len(value)
+    for low, high, size in classes:
+        occurring = sum(low[0] <= byte <= high[0] for byte in value)
+        symbols += size if occurring else 0
+        rest -= occurring
+    return symbols + (33 if rest else 0)
+
+
+@lru_cache(maxsize=256)
+def _is_loopback(host: str) -> bool:
+    if host == "localhost" or host.endswith(".localhost"):
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
