@@ -4,9 +4,30 @@
 OpenTelemetry components behind it are in :mod:`keytrail.otel`, for an SDK set up by hand.
 """
 
-from keytrail.activate import instrument, uninstrument
-from keytrail.fingerprints import fingerprint
-from keytrail.identify import identify
-from keytrail.settings import Settings
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from keytrail.activate import instrument, uninstrument
+    from keytrail.fingerprints import fingerprint
+    from keytrail.identify import identify
+    from keytrail.settings import Settings
 
 __all__ = ["Settings", "fingerprint", "identify", "instrument", "uninstrument"]
+
+_ROOMS = {
+    "Settings": "keytrail.settings",
+    "fingerprint": "keytrail.fingerprints",
+    "identify": "keytrail.identify",
+    "instrument": "keytrail.activate",
+    "uninstrument": "keytrail.activate",
+}
+
+
+def __getattr__(name: str) -> Any:
+    # The command line reads a journal without the SDK, which takes longer to import than to ask.
+    if name not in _ROOMS:
+        raise AttributeError(f"module 'keytrail' has no attribute {name!r}")
+    return getattr(importlib.import_module(_ROOMS[name]), name)

@@ -1,0 +1,55 @@
+"""Small HTTP servers on loopback that record what they are sent."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+
+@dataclass
+class Server:
+    """One server: ``routes`` maps a path to (status, headers); everything else is 200."""
+
+    host: str
+    port: int = 0
+    routes: dict[str, tuple[int, dict[str, str]]] = field(default_factory=dict)
+    requests: list[tuple[str, list[tuple[str, str]]]] = field(default_factory=list)
+
+    @property
+    def url(self) -> str:
+        """The base URL."""
+        return f"http://{self.host}:{self.port}"
+
+
+@contextmanager
+def http_server(host: str = "127.0.0.1") -> Iterator[Server]:
+    """Run a server that clients reach under the name ``host``."""
+    server = Server(host)
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_GET(self) -> None:
+            server.requests.append((self.path, self.headers.items()))
+            status, headers = server.routes.get(self.path.partition("?")[0], (200, {}))
+            self.send_response(status)
+            for name, value in {"Content-Length": "0", **headers}.items():
+                self.send_header(name, value)
+            self.end_headers()
+
+        def log_message(self, *_: Any) -> None:
+            pass
+
+    listener = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    listener.daemon_threads = True
+    server.port = listener.server_address[1]
+    threading.Thread(target=listener.serve_forever, args=(0.02,), daemon=True).start()
+    try:
+        yield server
+    finally:
+        listener.shutdown()
+        listener.server_close()

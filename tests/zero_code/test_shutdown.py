@@ -1,0 +1,71 @@
+"""What is on disk when a process ends, however it ends."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import requests
+from support.cases import K1, PEPPER
+from support.journals import lines_in, uses_in
+from support.launch import service
+from support.services import clean_environ, stop
+
+SCRIPT = """
+import sys, time, httpx, signal, os
+for _ in range(20):
+    try:
+        httpx.get("http://127.0.0.1:9/x", headers={"X-API-Key": "%s"})
+    except httpx.ConnectError:
+        pass
+print("done", flush=True)
+if sys.argv[1] == "wait":
+    time.sleep(30)
+"""
+
+
+@pytest.mark.parametrize("framework", ["fastapi", "flask"])
+def test_sigterm_right_after_the_last_request_loses_nothing(
+    framework: str, tmp_path: Path
+) -> None:
+    """All uses are on disk, and the segment is closed, when SIGTERM ends a server."""
+    with service(framework, tmp_path, KEYTRAIL_JOURNAL_INTERVAL="60") as running:
+        with requests.Session() as session:
+            for _ in range(50):
+                session.get(f"{running.url}/ok/1", headers={"X-API-Key": K1}, timeout=10)
+        stop(running.process)
+        assert running.process.returncode == -signal.SIGTERM
+    assert len(uses_in(tmp_path)) == 50
+    assert [line["record"] for line in lines_in(tmp_path) if line.get("record")][-1] == "stop"
+
+
+@pytest.mark.parametrize("how", ["exit", "wait"])
+def test_a_script_loses_nothing_at_exit_or_sigterm(how: str, tmp_path: Path) -> None:
+    """A plain script that ends, or is ended by SIGTERM, has its uses on disk."""
+    process = subprocess.Popen(
+        ["opentelemetry-instrument", sys.executable, "-c", SCRIPT % K1, how],
+        env=clean_environ(
+            OTEL_TRACES_EXPORTER="none",
+            OTEL_METRICS_EXPORTER="none",
+            OTEL_LOGS_EXPORTER="none",
+            KEYTRAIL_HOME=str(tmp_path),
+            KEYTRAIL_PEPPER=PEPPER,
+            KEYTRAIL_JOURNAL_INTERVAL="60",
+        ),
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline() == "done\n"
+    if how == "wait":
+        stop(process)
+        assert process.returncode == -signal.SIGTERM
+    else:
+        assert process.wait(20) == 0
+    uses = uses_in(tmp_path)
+    assert [(use["outcome"], use["error"], use["path"]) for use in uses] == [
+        ("error", "ConnectError", "/x")
+    ] * 20
