@@ -1,0 +1,91 @@
+"""How much the journal may take: bytes, days, and never the last tenth of the disk."""
+
+from __future__ import annotations
+
+import os
+import time
+from typing import TYPE_CHECKING, Final
+
+from keytrail.journal.cursor import confirmed, is_taken, sidecar
+from keytrail.journal.segment import Found, segments, uses_in
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from keytrail.journal.accounting import Accounting, Reason
+
+_DAY: Final = 24 * 3600 * 10**9
+_SECONDS_BETWEEN_LOOKS: Final = 60.0
+_SECONDS_WHILE_FULL: Final = 1.0
+
+
+class Bounds:
+    """Deletes the oldest closed segments of a home, and says when nothing more may be written."""
+
+    def __init__(self, home: Path, most_bytes: int, most_days: int, accounting: Accounting) -> None:
+        """``most_bytes`` and ``most_days`` are the settings of the journal."""
+        self._home = home
+        self._most_bytes = most_bytes
+        self._most_days = most_days
+        self._accounting = accounting
+        self._bytes = 0
+        self._next_look = 0.0
+
+    def refusal(self, size: int, now: int) -> Reason | None:
+        """Return why ``size`` more bytes may not be written; ``None`` where they may.
+
+        Makes room first. Looks at the directory every minute, or when its own writing since could
+        have filled it.
+        """
+        clock = time.monotonic()
+        full = self._full(size)
+        if clock >= self._next_look or (full and self._next_look - clock > _SECONDS_WHILE_FULL):
+            self._make_room(size, now)
+            full = self._full(size)
+            self._next_look = clock + (_SECONDS_WHILE_FULL if full else _SECONDS_BETWEEN_LOOKS)
+        if full is None:
+            self._bytes += size
+        return full
+
+    def _full(self, size: int) -> Reason | None:
+        if self._bytes + size > self._most_bytes:
+            return "journal_full"
+        return "disk_full" if _last_tenth(self._home) else None
+
+    def _make_room(self, size: int, now: int) -> None:
+        found = segments(self._home)
+        self._bytes = sum(segment.size for segment in found)
+        oldest = now - self._most_days * _DAY
+        for segment in found:
+            if segment.state == "open":
+                continue
+            if segment.start < oldest and _last_written(segment) < oldest:
+                self._delete(segment, "expired")
+            elif self._full(size):
+                self._delete(segment, "journal_full")
+
+    def _delete(self, segment: Found, reason: Reason) -> None:
+        """Who answers for a segment's delivery sees it go and books it; else that falls to us."""
+        try:
+            booked = is_taken(segment.path)
+            uses = 0 if booked else uses_in(segment.path, confirmed(segment.path))
+            segment.path.unlink()
+            sidecar(segment.path).unlink(missing_ok=True)
+        except OSError:
+            return
+        self._bytes -= segment.size
+        if uses:
+            self._accounting.saw(uses)
+            self._accounting.dropped(reason, uses)
+
+
+def _last_written(segment: Found) -> int:
+    return segment.path.stat().st_mtime_ns
+
+
+def _last_tenth(home: Path) -> bool:
+    try:
+        disk = os.statvfs(home)
+    except OSError:
+        return False  # no home yet: the writer will tell
+    return disk.f_bavail * 10 < disk.f_blocks

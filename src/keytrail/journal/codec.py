@@ -1,0 +1,300 @@
+"""A finished span as one journal line, and back.
+
+A line is one JSON object: the columns of :mod:`keytrail.journal.columns`, then ``attributes``
+(those without a column) and ``span`` (the rest of it; defaults are left out):
+
+``name`` · ``kind`` · ``status`` {``code``, ``description``} · ``end`` · ``flags`` · ``state`` ·
+``parent`` {``remote``, ``flags``} ·
+``events`` [{``name``, ``time``, ``attributes``, ``dropped``}] ·
+``links`` [{``trace_id``, ``span_id``, ``remote``, ``flags``, ``state``, ``attributes``,
+``dropped``}] · ``scope`` {``name``, ``version``, ``schema_url``, ``attributes``} ·
+``dropped`` [attributes, events, links] · ``resource`` (the id of a ``record: "resource"`` line).
+
+Times are Unix nanoseconds, ids lower-case hex. The span's start is the column ``time``.
+"""
+
+from __future__ import annotations
+
+import codecs
+import hashlib
+import json
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Final
+
+from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.trace import Event, ReadableSpan
+from opentelemetry.sdk.util.instrumentation import InstrumentationScope
+from opentelemetry.trace import (
+    Link,
+    SpanContext,
+    SpanKind,
+    Status,
+    StatusCode,
+    TraceFlags,
+    TraceState,
+)
+
+from keytrail.journal.columns import OF_ATTRIBUTE
+from keytrail.journal.normal import (
+    SPAN_ID_MAX,
+    TRACE_ID_MAX,
+    Carried,
+    Columns,
+    bounded,
+    bounded_attributes,
+    carried,
+    carried_attributes,
+    carried_time,
+    merged,
+    normalise,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+__all__ = ["Columns", "decode", "encode", "encode_record", "normalise", "resource_id"]
+
+MAX_LINE_BYTES: Final = 1024 * 1024
+"""A longer line loses its events, links and long attributes, counted as dropped on the span."""
+MAX_KEPT_TEXT: Final = 4096
+
+_VISIBLE: Final = "keytrail-visible-surrogates"
+_KIND_NAMES: Final = {kind: kind.name for kind in SpanKind}
+_to_json = json.JSONEncoder(
+    ensure_ascii=False, check_circular=False, allow_nan=False, separators=(",", ":")
+).encode
+
+
+def _escape_twice(error: UnicodeError) -> tuple[str, int]:
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    bad = error.object[error.start : error.end]
+    return "".join(f"\\\\u{ord(character):04x}" for character in bad), error.end
+
+
+codecs.register_error(_VISIBLE, _escape_twice)
+
+
+def _line(content: Mapping[str, Any]) -> bytes:
+    return (_to_json(content) + "\n").encode("utf-8", _VISIBLE)
+
+
+def encode(span: ReadableSpan, columns: Columns, resource_id: str) -> bytes:
+    """Return the journal line of ``span``, newline included.
+
+    ``columns`` holds those columns that have a value; ``time`` and the ids come from the span.
+    What a line cannot carry stands as :mod:`keytrail.journal.normal` describes.
+
+    Raises:
+        ValueError: the span has no context, or a column holds what JSON cannot.
+    """
+    context = span.get_span_context()
+    if context is None:
+        raise ValueError("a span without a context has no place in the journal")
+    parent = span.parent
+    line: dict[str, Any] = {
+        **columns,
+        "time": carried_time(span.start_time),
+        "trace_id": format(context.trace_id & TRACE_ID_MAX, "032x"),
+        "span_id": format(context.span_id & SPAN_ID_MAX, "016x"),
+    }
+    if parent is not None:
+        line["parent_span_id"] = format(parent.span_id & SPAN_ID_MAX, "016x")
+    line["attributes"] = _without_columns(span.attributes, line)
+    line["span"] = _rest(span, context, resource_id)
+    encoded = _line(line)
+    return encoded if len(encoded) <= MAX_LINE_BYTES else _shortened(line)
+
+
+def _without_columns(
+    attributes: Mapping[str, object] | None, columns: Mapping[str, object]
+) -> dict[str, Carried]:
+    if isinstance(attributes, MappingProxyType):
+        attributes = attributes.copy()  # a plain dict: the SDK's own mapping iterates slowly
+    return {
+        name if type(name) is str else str(name): value if type(value) is str else carried(value)
+        for name, value in (attributes or {}).items()
+        if OF_ATTRIBUTE.get(name) not in columns and name
+    }
+
+
+def _rest(span: ReadableSpan, context: SpanContext, resource: str) -> dict[str, Any]:
+    rest: dict[str, Any] = {
+        "name": str(span.name),
+        "kind": _KIND_NAMES[span.kind],
+        "end": carried_time(span.end_time),
+        "flags": context.trace_flags,
+        "resource": resource,
+    }
+    status = span.status
+    if status.status_code is not StatusCode.UNSET:
+        rest["status"] = {"code": status.status_code.name, "description": status.description}
+    if context.trace_state:
+        rest["state"] = dict(context.trace_state)
+    if span.parent is not None:
+        rest["parent"] = {"remote": bool(span.parent.is_remote), "flags": span.parent.trace_flags}
+    if span.instrumentation_scope is not None:
+        rest["scope"] = _scope(span.instrumentation_scope)
+    if span.events:
+        rest["events"] = [_event(event) for event in span.events]
+    if span.links:
+        rest["links"] = [_link(link) for link in span.links]
+    dropped = (span.dropped_attributes, span.dropped_events, span.dropped_links)
+    if any(dropped):
+        rest["dropped"] = dropped
+    return rest
+
+
+def _scope(scope: InstrumentationScope) -> dict[str, Any]:
+    found: dict[str, Any] = {"name": str(scope.name), "version": scope.version}
+    if scope.schema_url:
+        found["schema_url"] = scope.schema_url
+    if scope.attributes:
+        found["attributes"] = carried_attributes(scope.attributes)
+    return found
+
+
+def _event(event: Event) -> dict[str, Any]:
+    return {
+        "name": str(event.name),
+        "time": carried_time(event.timestamp),
+        "attributes": carried_attributes(event.attributes),
+        "dropped": event.dropped_attributes,
+    }
+
+
+def _link(link: Link) -> dict[str, Any]:
+    context = link.context
+    return {
+        "trace_id": format(context.trace_id & TRACE_ID_MAX, "032x"),
+        "span_id": format(context.span_id & SPAN_ID_MAX, "016x"),
+        "remote": bool(context.is_remote),
+        "flags": context.trace_flags,
+        "state": dict(context.trace_state),
+        "attributes": carried_attributes(link.attributes),
+        "dropped": link.dropped_attributes,
+    }
+
+
+def _shortened(line: dict[str, Any]) -> bytes:
+    attributes, rest = line["attributes"], line["span"]
+    short = {
+        name: value
+        for name, value in attributes.items()
+        if len(name) <= MAX_KEPT_TEXT and len(str(value)) <= MAX_KEPT_TEXT
+    }
+    lost = rest.pop("dropped", (0, 0, 0))
+    events, links = rest.pop("events", ()), rest.pop("links", ())
+    rest["dropped"] = (
+        lost[0] + len(attributes) - len(short),
+        lost[1] + len(events),
+        lost[2] + len(links),
+    )
+    rest["name"] = rest["name"][:MAX_KEPT_TEXT]
+    return _line({**line, "attributes": short, "span": rest})
+
+
+def decode(line: Mapping[str, Any], resource: Resource) -> ReadableSpan:
+    """Return the span of a parsed line; equal to ``normalise(span, columns)`` of the encoded one.
+
+    Raises:
+        KeyError, TypeError, ValueError: the line is not one that :func:`encode` wrote.
+    """
+    rest = line["span"]
+    dropped = rest.get("dropped", (0, 0, 0))
+    trace_id = int(line["trace_id"], 16)
+    return ReadableSpan(
+        name=rest["name"],
+        context=SpanContext(
+            trace_id,
+            int(line["span_id"], 16),
+            is_remote=False,
+            trace_flags=TraceFlags(rest["flags"]),
+            trace_state=_state(rest),
+        ),
+        parent=_parent(line, trace_id),
+        resource=resource,
+        attributes=bounded_attributes(merged(_attributes(line), line), dropped[0]),
+        events=bounded([_read_event(event) for event in rest.get("events", ())], dropped[1]),
+        links=bounded([_read_link(link) for link in rest.get("links", ())], dropped[2]),
+        kind=SpanKind[rest["kind"]],
+        status=_read_status(rest.get("status")),
+        start_time=line["time"],
+        end_time=rest["end"],
+        instrumentation_scope=_read_scope(rest.get("scope")),
+    )
+
+
+def _attributes(holder: Mapping[str, Any]) -> dict[str, Carried]:
+    return {
+        name: tuple(value) if isinstance(value, list) else value
+        for name, value in holder.get("attributes", {}).items()
+    }
+
+
+def _state(holder: Mapping[str, Any]) -> TraceState:
+    return TraceState(list(holder.get("state", {}).items()))
+
+
+def _parent(line: Mapping[str, Any], trace_id: int) -> SpanContext | None:
+    parent = line["span"].get("parent")
+    if parent is None:
+        return None
+    span_id = int(line["parent_span_id"], 16)
+    return SpanContext(trace_id, span_id, parent["remote"], TraceFlags(parent["flags"]))
+
+
+def _read_status(status: Mapping[str, Any] | None) -> Status:
+    if status is None:
+        return Status()
+    return Status(StatusCode[status["code"]], status["description"])
+
+
+def _read_scope(scope: Mapping[str, Any] | None) -> InstrumentationScope | None:
+    if scope is None:
+        return None
+    return InstrumentationScope(
+        scope["name"], scope["version"], scope.get("schema_url", ""), _attributes(scope)
+    )
+
+
+def _read_event(event: Mapping[str, Any]) -> Event:
+    attributes = bounded_attributes(_attributes(event), event["dropped"])
+    return Event(event["name"], attributes, event["time"])
+
+
+def _read_link(link: Mapping[str, Any]) -> Link:
+    context = SpanContext(
+        int(link["trace_id"], 16),
+        int(link["span_id"], 16),
+        link["remote"],
+        TraceFlags(link["flags"]),
+        _state(link),
+    )
+    return Link(context, bounded_attributes(_attributes(link), link["dropped"]))
+
+
+def encode_record(record: str, time: int, **content: Any) -> bytes:
+    """Return the line of the audit's own ``record``: start, stop, gap or resource."""
+    return _line({"record": record, "time": time, **content})
+
+
+def resource_content(resource: Resource) -> dict[str, Any]:
+    """Return what a ``resource`` record says: its id, attributes and schema URL."""
+    attributes = carried_attributes(resource.attributes)
+    return {
+        "resource": resource_id(resource),
+        "attributes": attributes,
+        "schema_url": resource.schema_url,
+    }
+
+
+def resource_id(resource: Resource) -> str:
+    """Return the id of ``resource``: 16 hex digits of the digest of its content."""
+    content: Sequence[Any] = (carried_attributes(resource.attributes), resource.schema_url)
+    return hashlib.sha256(_line({"resource": content})).hexdigest()[:16]
+
+
+def read_resource(record: Mapping[str, Any]) -> Resource:
+    """Return the resource of a parsed ``resource`` record."""
+    return Resource(_attributes(record), record["schema_url"])

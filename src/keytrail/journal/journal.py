@@ -1,0 +1,121 @@
+"""The journal of one process: every use on disk first, then delivered where an endpoint is set."""
+
+from __future__ import annotations
+
+import os
+import weakref
+from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
+
+from opentelemetry import metrics
+
+from keytrail.journal.accounting import Accounting
+from keytrail.journal.bounds import Bounds
+from keytrail.journal.codec import encode_record, resource_content
+from keytrail.journal.queue import AuditQueue
+from keytrail.journal.segment import now
+from keytrail.journal.writer import Writer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+
+    from opentelemetry.sdk.resources import Resource
+    from opentelemetry.sdk.trace.export import SpanExporter
+
+    from keytrail.settings import Settings
+
+Item = TypeVar("Item")
+
+_MAX_KNOWN_RESOURCES: Final = 64
+
+
+class Journal(Generic[Item]):
+    """What the OpenTelemetry components write to.
+
+    ``prepare`` turns a batch of items into one encoded line each, in the audit thread; it asks
+    :meth:`resource_id` for the resource of every span. ``start`` goes into the start record.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        prepare: Callable[[Sequence[Item]], list[bytes]],
+        start: Mapping[str, Any],
+    ) -> None:
+        self.accounting = Accounting(delivers=settings.otlp_endpoint is not None)
+        self.accounting.observe(metrics.get_meter("keytrail"))
+        self._known: dict[int, tuple[Resource, str]] = {}
+        self._resources: dict[str, bytes] = {}
+        bounds = Bounds(
+            settings.home, settings.journal_bytes, settings.journal_days, self.accounting
+        )
+        self._writer = Writer(
+            settings.home, start, bounds, self.accounting, most_bytes=settings.journal_bytes
+        )
+        self._queue = AuditQueue(
+            prepare,
+            self._write,
+            self.accounting,
+            size=settings.queue_size,
+            interval=settings.journal_interval,
+        )
+        _after_fork(self)
+
+    def put(self, item: Item) -> None:
+        """Hand a use over; never blocks, never raises."""
+        self._queue.put(item)
+
+    def flush(self, timeout: float) -> bool:
+        """Return whether all uses put before are on disk within ``timeout`` seconds.
+
+        May be called from a signal handler.
+        """
+        return self._queue.flush(timeout)
+
+    def accepted(self, ids: Iterable[tuple[int, int]]) -> None:
+        """Hear which uses, by trace and span id, the ordinary pipeline brought to our endpoint."""
+
+    def delivers_like(self, exporter: SpanExporter) -> bool:
+        """Return whether ``exporter`` sends to where the journal delivers; no where unclear."""
+        return False
+
+    def close(self, timeout: float) -> bool:
+        """Flush, deliver what can be within ``timeout`` seconds, and write the stop record.
+
+        Returns whether nothing was left to do. A use put later is written at once.
+        """
+        done = self._queue.close(timeout)
+        return self._queue.alone(self._writer.close) and done
+
+    def resource_id(self, resource: Resource) -> str:
+        """Return the id of ``resource`` and see to it that the segment tells what it stands for."""
+        known = self._known.get(id(resource))
+        if known is None or known[0] is not resource:
+            known = self._learn(resource)
+        return known[1]
+
+    def _learn(self, resource: Resource) -> tuple[Resource, str]:
+        if len(self._known) >= _MAX_KNOWN_RESOURCES:
+            self._known.clear()
+        content = resource_content(resource)
+        self._resources[content["resource"]] = encode_record("resource", now(), **content)
+        known = self._known[id(resource)] = (resource, content["resource"])
+        return known
+
+    def _write(self, lines: list[bytes]) -> list[bytes]:
+        return self._writer.write(lines, self._resources)
+
+    def _begin_again(self) -> None:
+        self.accounting.reset()
+        self._writer.after_fork()
+        self._queue.after_fork()
+
+
+def _after_fork(journal: Journal[Item]) -> None:
+    living = weakref.ref(journal)
+
+    def begin_again() -> None:
+        if (found := living()) is not None:
+            found._begin_again()
+
+    if hasattr(os, "register_at_fork"):
+        os.register_at_fork(after_in_child=begin_again)

@@ -1,0 +1,196 @@
+"""The audit queue: request threads put uses in, one daemon thread writes them.
+
+Nothing here waits for a lock that an interrupted thread may hold, so that ``put`` and ``flush`` can
+be called from a signal handler: a ``SimpleQueue`` is reentrant, the writer's lock is only ever
+tried, and ``flush`` watches plain integers.
+"""
+
+from __future__ import annotations
+
+import sys
+import threading
+import time
+from contextlib import suppress
+from queue import Empty, SimpleQueue
+from typing import TYPE_CHECKING, Final, Generic, TypeVar
+
+from keytrail import faults
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from keytrail.journal.accounting import Accounting
+
+Item = TypeVar("Item")
+
+BATCH: Final = 512
+_GLANCE: Final = 0.005
+"""Seconds between two looks of a waiting ``flush``."""
+
+
+class AuditQueue(Generic[Item]):
+    """Bounded memory between the requests and the journal."""
+
+    def __init__(
+        self,
+        prepare: Callable[[Sequence[Item]], list[bytes]],
+        write: Callable[[list[bytes]], list[bytes]],
+        accounting: Accounting,
+        *,
+        size: int,
+        interval: float,
+    ) -> None:
+        """``prepare`` returns one line for each item; ``write`` the lines to try again.
+
+        ``write`` is also called with nothing, every ``interval`` seconds, to do what time asks for.
+        """
+        self._prepare = prepare
+        self._write = write
+        self._accounting = accounting
+        self._size = size
+        self._interval = interval
+        self._begin()
+
+    def _begin(self) -> None:
+        self._items: SimpleQueue[Item] = SimpleQueue()
+        self._wake: SimpleQueue[None] = SimpleQueue()
+        self._kept: list[bytes] = []
+        self._starting = threading.Lock()
+        self._writing = threading.Lock()
+        self._thread: threading.Thread | None = None
+        self._closed = False
+        self._rounds_begun = 0
+        self._rounds_ended = 0
+
+    def after_fork(self) -> None:
+        """Begin empty in a forked child: what waited in memory is the parent's to write."""
+        self._begin()
+
+    def put(self, item: Item) -> None:
+        """Hand a use over; never blocks. A full queue counts it as dropped.
+
+        After :meth:`close`, and when the interpreter shuts down, it is written at once.
+        """
+        self._accounting.saw()
+        waiting = self._items.qsize()
+        if waiting >= self._size:
+            self._accounting.dropped("queue_full")
+            return
+        self._items.put(item)
+        if self._closed or (self._thread is None and not self._start()):
+            self._drain()
+        elif waiting == BATCH - 1:
+            self._wake.put(None)
+
+    def _start(self) -> bool:
+        if sys.is_finalizing():
+            return False
+        if self._thread is not None or not self._starting.acquire(blocking=False):
+            return True
+        try:
+            thread = threading.Thread(target=self._run, name="keytrail-audit", daemon=True)
+            thread.start()
+            self._thread = thread
+        except RuntimeError:  # the interpreter shuts down
+            return False
+        finally:
+            self._starting.release()
+        return True
+
+    def flush(self, timeout: float) -> bool:
+        """Write what was put before; return whether it is on disk within ``timeout`` seconds.
+
+        May be called from a signal handler.
+        """
+        if self._thread is None or not self._thread.is_alive():
+            self._drain()
+            return self._is_empty()
+        round_to_await = self._rounds_begun + 1
+        self._wake.put(None)
+        deadline = time.monotonic() + timeout
+        while self._rounds_ended < round_to_await:
+            if time.monotonic() >= deadline:
+                return False
+            time.sleep(_GLANCE)
+        return not self._kept
+
+    def close(self, timeout: float) -> bool:
+        """Flush and end the thread; later uses are written by whoever puts them."""
+        written = self.flush(timeout)
+        self._closed = True
+        self._wake.put(None)
+        return written
+
+    def alone(self, action: Callable[[], None]) -> bool:
+        """Run ``action`` while nobody writes; return whether that was possible at once."""
+        if not self._writing.acquire(blocking=False):
+            return False
+        try:
+            action()
+        finally:
+            self._writing.release()
+        return True
+
+    def _is_empty(self) -> bool:
+        return self._items.empty() and not self._kept
+
+    def _run(self) -> None:
+        while not self._closed:
+            with suppress(Empty):
+                self._wake.get(timeout=self._interval)
+            round_begun = self._rounds_begun = self._rounds_begun + 1
+            self._round()
+            self._rounds_ended = round_begun
+
+    def _drain(self) -> None:
+        """Write all that waits; where another thread is at it, that one sees ours too."""
+        while self._round() and not self._is_empty() and not self._kept:
+            pass
+
+    def _round(self) -> bool:
+        """Write what waits now, so that a round ends however fast new uses come."""
+        if not self._writing.acquire(blocking=False):
+            return False
+        try:
+            self._kept = self._written(self._kept)
+            for _ in range(0, self._items.qsize(), BATCH):
+                if self._kept:
+                    break
+                self._kept = self._written(self._lines(self._take()))
+        finally:
+            self._writing.release()
+        return True
+
+    def _written(self, lines: list[bytes]) -> list[bytes]:
+        try:
+            return self._write(lines)
+        except Exception as error:  # noqa: BLE001 - the thread must live on
+            self._accounting.dropped("fault", len(lines))
+            faults.report("journal.write", error)
+            return []
+
+    def _take(self) -> list[Item]:
+        batch: list[Item] = []
+        with suppress(Empty):
+            while len(batch) < BATCH:
+                batch.append(self._items.get_nowait())
+        return batch
+
+    def _lines(self, batch: Sequence[Item]) -> list[bytes]:
+        """One bad use must not lose the others: where a batch fails, each is tried alone."""
+        if not batch:
+            return []
+        try:
+            return _checked(self._prepare(batch), len(batch))
+        except Exception as error:  # noqa: BLE001 - the caller's redaction fails closed
+            if len(batch) == 1:
+                self._accounting.dropped("fault")
+                faults.report("journal.prepare", error)
+                return []
+        return [line for item in batch for line in self._lines([item])]
+
+
+def _checked(lines: list[bytes], items: int) -> list[bytes]:
+    if len(lines) != items:
+        raise ValueError(f"{len(lines)} lines for {items} uses")
+    return lines

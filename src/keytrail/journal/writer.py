@@ -1,0 +1,202 @@
+"""Writes lines to this process's segments: begins, rotates and ends them, and tells of gaps."""
+
+from __future__ import annotations
+
+import errno
+import os
+import time
+from collections.abc import Mapping
+from importlib.metadata import PackageNotFoundError, version
+from typing import TYPE_CHECKING, Any, Final
+
+from keytrail.faults import logger
+from keytrail.journal.accounting import HINTS, Reason
+from keytrail.journal.codec import encode_record
+from keytrail.journal.segment import (
+    RECORD_START,
+    Segment,
+    UnwrittenError,
+    host_name,
+    now,
+    utc_day,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from keytrail.journal.accounting import Accounting
+    from keytrail.journal.bounds import Bounds
+
+MAX_SEGMENT_BYTES: Final = 64 * 1024 * 1024
+_SEGMENTS_WITHIN_BOUND: Final = 8
+"""A small journal is cut finer, so that retention takes an eighth at most."""
+KEEP_SECONDS: Final = 5.0
+"""How long a batch that the disk refuses is tried again before its uses are counted as dropped."""
+
+Resources = Mapping[str, bytes]
+"""The ``record: "resource"`` lines of the resources in a batch, by id."""
+
+
+class Writer:
+    """The one writer of a process. Its methods are called by one thread at a time."""
+
+    def __init__(
+        self,
+        home: Path,
+        start: Mapping[str, Any],
+        bounds: Bounds,
+        accounting: Accounting,
+        *,
+        most_bytes: int,
+        on_begin: Callable[[Path], None] = lambda _: None,
+    ) -> None:
+        """``start`` goes into every segment's start record; ``on_begin`` hears of new segments."""
+        self._home = home
+        self._start = {**start, "host": host_name(), "version": _version()}
+        self._bounds = bounds
+        self._accounting = accounting
+        self._on_begin = on_begin
+        self._segment_bytes = min(MAX_SEGMENT_BYTES, most_bytes // _SEGMENTS_WITHIN_BOUND)
+        self._forget()
+
+    def _forget(self) -> None:
+        self._segment: Segment | None = None
+        self._resources: set[str] = set()
+        self._told: dict[Reason, int] = {}
+        self._warned: set[Reason] = set()
+        self._failing_since: float | None = None
+
+    def write(self, lines: list[bytes], resources: Resources) -> list[bytes]:
+        """Write the lines of uses; return those to try again, for :data:`KEEP_SECONDS` at most.
+
+        Never raises for a disk that is full, read-only or gone: what cannot be kept is counted.
+        """
+        self._warn_of_drops()
+        try:
+            refusal = self._append(lines, resources)
+        except UnwrittenError as error:
+            uses = [line for line in error.lines if not line.startswith(RECORD_START)]
+            self._accounting.journaled(len(lines) - len(uses))
+            return self._kept(uses, _reason(error))
+        except OSError as error:
+            return self._kept(lines, _reason(error))
+        if refusal is not None:
+            return self._kept(lines, refusal)
+        self._accounting.journaled(len(lines))
+        self._failing_since = None
+        return []
+
+    def _append(self, lines: list[bytes], resources: Resources) -> Reason | None:
+        now_ns = now()
+        size = sum(map(len, lines))
+        refusal = self._bounds.refusal(size, now_ns)
+        segment = self._fitting(now_ns, size)
+        if refusal is not None or (segment is None and not lines):
+            return refusal
+        if segment is None:
+            segment = self._begin(now_ns)
+        self._append_with_records(segment, lines, resources, now_ns)
+        return None
+
+    def _fitting(self, now_ns: int, size: int) -> Segment | None:
+        segment = self._segment
+        if segment is None:
+            return None
+        if segment.pid != os.getpid():
+            self.after_fork()
+        elif (
+            segment.day != utc_day(now_ns)
+            or segment.size + size > self._segment_bytes
+            or segment.is_gone()
+        ):
+            self._end(segment, now_ns)
+        return self._segment
+
+    def _begin(self, now_ns: int) -> Segment:
+        segment = Segment.create(self._home, now_ns)
+        try:
+            self._on_begin(segment.path)
+        except OSError:
+            segment.path.unlink(missing_ok=True)
+            segment.close()
+            raise
+        self._resources = set()
+        self._segment = segment
+        return segment
+
+    def _append_with_records(
+        self, segment: Segment, lines: list[bytes], resources: Resources, now_ns: int
+    ) -> None:
+        drops = self._accounting.drops()
+        records = [*self._start_record(segment, now_ns), *self._gaps(drops, now_ns)]
+        new = {name: line for name, line in resources.items() if name not in self._resources}
+        segment.append([*records, *new.values(), *lines])
+        self._resources.update(new)
+        self._told = drops
+
+    def _start_record(self, segment: Segment, now_ns: int) -> list[bytes]:
+        if segment.size:
+            return []
+        attributes = {**self._start, "pid": segment.pid}
+        return [encode_record("start", now_ns, attributes=attributes)]
+
+    def _gaps(self, drops: Mapping[Reason, int], now_ns: int) -> list[bytes]:
+        return [
+            encode_record("gap", now_ns, reason=reason, attributes={"uses": uses - before})
+            for reason, uses in drops.items()
+            if uses > (before := self._told.get(reason, 0))
+        ]
+
+    def _kept(self, lines: list[bytes], reason: Reason) -> list[bytes]:
+        clock = time.monotonic()
+        if self._failing_since is None:
+            self._failing_since = clock
+        if clock - self._failing_since < KEEP_SECONDS:
+            return lines
+        self._accounting.dropped(reason, len(lines))
+        self._warn_of_drops()
+        return []
+
+    def _warn_of_drops(self) -> None:
+        for reason, uses in self._accounting.drops().items():
+            if reason not in self._warned:
+                self._warned.add(reason)
+                logger.warning(
+                    "%d uses were dropped: %s; keytrail.audit.dropped counts on\nhint: %s",
+                    uses,
+                    reason,
+                    HINTS[reason],
+                )
+
+    def close(self) -> None:
+        """End the segment with a ``stop`` record, where there is one."""
+        if self._segment is not None:
+            self._end(self._segment, now())
+
+    def _end(self, segment: Segment, now_ns: int) -> None:
+        try:
+            self._append_with_records(segment, [encode_record("stop", now_ns)], {}, now_ns)
+        except OSError:
+            pass  # a segment without its stop record is told as one that ended hard
+        finally:
+            segment.close()
+            self._segment = None
+
+    def after_fork(self) -> None:
+        """Leave the parent's segment to the parent; its lock stays with it."""
+        if self._segment is not None:
+            self._segment.close()
+        self._forget()
+
+
+def _reason(error: OSError) -> Reason:
+    full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+    return "disk_full" if full else "home_unwritable"
+
+
+def _version() -> str:
+    try:
+        return version("keytrail")
+    except PackageNotFoundError:
+        return "unknown"
