@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 NO_SCHEME = "none"
 
+_MAX_JOINED = 16
+
 _CREDENTIAL = re.compile(rb"\bCredential=([^/,\s]+)")
 _SIGNATURE = re.compile(rb"\bSignature=([^,\s]+)")
 _AUTH_PARAMETERS = re.compile(rb'[\w-]+\s*="')
@@ -58,18 +60,23 @@ def parse_authorization(value: bytes, user_is_key: Callable[[bytes], bool]) -> C
 
 
 def parse_key_header(value: bytes) -> Credential:
-    """Take apart the trimmed value of a header such as ``X-API-Key``: rarely with a scheme."""
+    """Take apart the trimmed value of a header such as ``X-API-Key``: rarely with a scheme.
+
+    Servers join repeated lines by commas, and keys may hold commas: the value is one key, and each
+    part is redacted too.
+    """
     if b" " in value:
         scheme, _, rest = value.partition(b" ")
         name = SCHEMES.get(scheme.lower())
         if name is not None:
             return Credential(rest.strip(), name)
+    if b"," in value:
+        return Credential(value, NO_SCHEME, secrets=tuple(value.split(b",", _MAX_JOINED)))
     return Credential(value, NO_SCHEME)
 
 
-def split_userinfo(userinfo: bytes, user_is_key: Callable[[bytes], bool]) -> Credential:
-    """Take apart ``user:password``: the password is the key, or the user name where it is empty."""
-    user, _, password = userinfo.partition(b":")
+def choose_basic(user: bytes, password: bytes, user_is_key: Callable[[bytes], bool]) -> Credential:
+    """Return which of the two is the key: the password, or the user name where it is empty."""
     if not password or user_is_key(user):
         return Credential(user, "basic", "basic", None, (password,))
     return Credential(password, "basic", "basic", user)
@@ -98,7 +105,8 @@ def _basic(encoded: bytes, user_is_key: Callable[[bytes], bool]) -> Credential:
         decoded = b64decode(encoded, validate=True)
     except ValueError:
         return Credential(b"", "basic", secrets=(encoded,))
-    credential = split_userinfo(decoded, user_is_key)
+    user, _, password = decoded.partition(b":")
+    credential = choose_basic(user, password, user_is_key)
     return credential._replace(secrets=(encoded, *credential.secrets))
 
 

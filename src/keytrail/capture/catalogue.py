@@ -69,13 +69,17 @@ class Pattern:
         found: re.Match[bytes] | None = self._pattern().search(text)
         return found
 
-    def is_valid(self) -> bool:
-        """Whether the pattern can be compiled."""
+    def groups(self) -> tuple[int, frozenset[str]]:
+        """Return how many groups the pattern has, and the names of those that have one.
+
+        Raises:
+            ValueError: the pattern cannot be compiled.
+        """
         try:
-            self._pattern()
+            pattern = self._pattern()
         except (re.error, re2.error):
-            return False
-        return True
+            raise ValueError("not a pattern") from None
+        return pattern.groups, frozenset(pattern.groupindex)
 
     def _pattern(self) -> Any:
         if not self._users:
@@ -152,9 +156,22 @@ def _checked_provider(entry: Any, path: Path, number: int) -> Provider:
             raise CatalogueError(f"{where}: {name!r} is no field, or not of its type\n{hint}")
     provider = _provider(entry, users=True)
     for name in sorted(_PATTERNS & entry.keys()):
-        if not getattr(provider, name).is_valid():
-            raise CatalogueError(f"{where}: {name!r} is not an RE2 pattern\n{hint}")
+        problem = _problem(name, getattr(provider, name))
+        if problem is not None:
+            raise CatalogueError(f"{where}: {name!r} {problem}\n{hint}")
     return provider
+
+
+def _problem(name: str, pattern: Pattern) -> str | None:
+    try:
+        count, names = pattern.groups()
+    except ValueError:
+        return "is not an RE2 pattern"
+    if name == "path" and "key" not in names:
+        return "has no group (?P<key>…)"
+    if name == "id" and not count:
+        return "has no group"
+    return None
 
 
 def _is_valid(name: str, value: object) -> bool:

@@ -12,9 +12,9 @@ from urllib.parse import unquote_to_bytes
 from keytrail.capture import jwt, known_names
 from keytrail.capture.authorization import (
     Credential,
+    choose_basic,
     parse_authorization,
     parse_key_header,
-    split_userinfo,
 )
 from keytrail.capture.facts import FoundKey, Location
 from keytrail.capture.key import RawKey
@@ -26,13 +26,17 @@ if TYPE_CHECKING:
     from keytrail.capture.view import Header, RequestView
     from keytrail.settings import Settings
 
+MAX_BYTES: Final = 64 * 1024
+"""Bytes of the query and of each cookie line that are looked at: what servers accept at most, so
+that a key cannot hide behind a filler."""
 MAX_HEADER_LINES: Final = 64
-MAX_QUERY_PAIRS: Final = 1024
-MAX_COOKIE_PAIRS: Final = 256
+"""Lines that may carry a key, of those that were sent."""
 MAX_KEYS: Final = 16
 """Keys that are told of one request; what more it holds is redacted only."""
 
 _PLAUSIBLE = re.compile(rb"[A-Za-z0-9_.~+/=-]{16,}")
+_NOT_OPAQUE = frozenset({b'["', b"ey"})
+"""How JSON arrays and JWTs begin."""
 _FIRST, _KEY_HEADER, _PROXY = range(3)
 
 
@@ -84,7 +88,7 @@ class Extraction:
         """Return the keys of ``view``; ``host`` is the called host, empty for incoming requests."""
         found = Found()
         user_is_key = partial(self._catalogue.user_is_key, host=host)
-        lines = [line for line in view.headers[:MAX_HEADER_LINES] if line[0] in self._ranks]
+        lines = [line for line in view.headers if line[0] in self._ranks]
         if lines:
             self._read_headers(found, lines, user_is_key)
         if view.query:
@@ -92,9 +96,7 @@ class Extraction:
         if self._cookies:
             self._read_cookies(found, view.header_lines("cookie")[:MAX_HEADER_LINES])
         if view.userinfo:
-            decoded = unquote_to_bytes(view.userinfo)
-            credential = split_userinfo(decoded, user_is_key)._replace(scheme="")
-            self._take(found, credential, "userinfo", "userinfo")
+            self._read_userinfo(found, view.userinfo, user_is_key)
         if host:
             self._read_path(found, host, view.path)
         return found
@@ -104,21 +106,23 @@ class Extraction:
     ) -> None:
         if len(lines) > 1:
             lines.sort(key=lambda line: self._ranks[line[0]])
-        for name, line in lines:
+        for name, line in lines[:MAX_HEADER_LINES]:
             value = line.strip()
             if name in known_names.AUTHORIZATION:
                 self._take(found, parse_authorization(value, user_is_key), "header", name)
             elif name in known_names.SECRET_HEADERS:
-                found.secrets.append(RawKey(value))
+                found.secrets += _raw((value,))
             else:
                 self._take(found, parse_key_header(value), "header", name)
 
     def _read_query(self, found: Found, query: bytes, host: str) -> None:
         signed: dict[str, bytes] = {}
-        for pair in query.split(b"&", MAX_QUERY_PAIRS)[:MAX_QUERY_PAIRS]:
+        for pair in query[:MAX_BYTES].split(b"&"):
             name, _, encoded = pair.partition(b"=")
+            if not encoded:
+                continue
             field = self._query.get(name) or self._query.get(_decoded(name).lower())
-            if field is None or not encoded:
+            if field is None:
                 continue
             value = _decoded(encoded).strip()
             if field in known_names.SIGNED_QUERY_IDS or field in known_names.SIGNED_QUERY_SECRETS:
@@ -148,14 +152,21 @@ class Extraction:
         return None
 
     def _read_cookies(self, found: Found, lines: Sequence[bytes]) -> None:
-        left = MAX_COOKIE_PAIRS
         for line in lines:
-            for pair in line.split(b";", left)[:left]:
-                left -= 1
+            for pair in line[:MAX_BYTES].split(b";"):
                 name, _, value = pair.partition(b"=")
                 field = self._cookies.get(name.strip())
                 if field is not None:
                     self._take(found, Credential(_unquoted(value.strip()), ""), "cookie", field)
+
+    def _read_userinfo(
+        self, found: Found, userinfo: bytes, user_is_key: Callable[[bytes], bool]
+    ) -> None:
+        user, _, password = userinfo.partition(b":")
+        credential = choose_basic(_decoded(user), _decoded(password), user_is_key)
+        encoded = tuple(part for part in (user, password) if b"%" in part)
+        credential = credential._replace(scheme="", secrets=(*credential.secrets, *encoded))
+        self._take(found, credential, "userinfo", "userinfo")
 
     def _read_path(self, found: Found, host: str, path: str) -> None:
         in_path = self._catalogue.key_in_path(host, path)
@@ -166,13 +177,13 @@ class Extraction:
 
     def _take(self, found: Found, credential: Credential, location: Location, field: str) -> None:
         """Add what ``credential`` holds, as a key or only as something to redact."""
-        if credential.type in ("opaque", "basic"):
+        if credential.key[:2] in _NOT_OPAQUE:
             credential = self._judge(found, credential)
         if not credential.key or len(found.keys) >= MAX_KEYS:
             found.secrets += _raw((credential.key, *credential.secrets))
             return
         raw = RawKey(credential.key)
-        secrets = _raw(credential.secrets)
+        secrets = _raw(credential.secrets) if credential.secrets else ()
         if credential.type in ("opaque", "basic"):
             secrets = (raw, *secrets)
         companion = None if credential.companion is None else RawKey(credential.companion)

@@ -42,7 +42,7 @@ class WrongHost(NamedTuple):
 
 def in_order(findings: Collection[str]) -> tuple[str, ...]:
     """Return ``findings`` with the gravest first."""
-    return tuple(finding for finding in GRAVITY if finding in findings)
+    return tuple(finding for finding in GRAVITY if finding in findings) if findings else ()
 
 
 def of_keys(keys: Sequence[FoundKey]) -> set[str]:

@@ -10,6 +10,7 @@ from keytrail.capture.catalogue import Provider, built_in_providers, read_provid
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from pathlib import Path
+    from re import Match
 
     from keytrail.capture.facts import FoundKey
 
@@ -71,7 +72,7 @@ class Catalogue:
         entry = self._with_shape(found.raw.reveal())
         if entry is not None:
             return _identified(entry, found, bound=True)
-        if not host:
+        if not host or found.field == "proxy-authorization":
             return UNKNOWN
         serving = self._serving(host)
         if serving:
@@ -94,13 +95,11 @@ class Catalogue:
     def key_in_path(self, host: str, path: str) -> PathKey | None:
         """Return the key that the path of a URL at ``host`` holds, if the catalogue says so."""
         for entry in self._serving(host):
-            match = entry.path.search(path.encode()[:_MAX_MATCHED]) if entry.path else None
-            if match is not None:
-                start, end = match.span("key")
-                encoded = path.encode()
-                redacted = encoded[:start] + semconv.REDACTED.encode() + encoded[end:]
-                companion = match.groupdict().get("id")
-                return PathKey(match.group("key"), companion, redacted.decode())
+            if entry.path is not None:
+                encoded = path.encode("utf-8", "surrogatepass")
+                match = entry.path.search(encoded[:_MAX_MATCHED])
+                if match is not None:
+                    return _path_key(match, encoded)
         return None
 
     def _index(self, entry: Provider) -> None:
@@ -134,6 +133,14 @@ class Catalogue:
         return found
 
 
+def _path_key(match: Match[bytes], path: bytes) -> PathKey:
+    start, end = match.span("key")
+    redacted = path[:start] + semconv.REDACTED.encode() + path[end:]
+    return PathKey(
+        path[start:end], match.groupdict().get("id"), redacted.decode("utf-8", "replace")
+    )
+
+
 def _identified(entry: Provider, found: FoundKey, *, bound: bool) -> Identified:
     hosts = entry.hosts if bound and not entry.self_hosted else ()
     return Identified(entry.provider, _public_id(entry, found), hosts)
@@ -146,8 +153,8 @@ def _public_id(entry: Provider, found: FoundKey) -> str | None:
     match = entry.id.fullmatch(holder.reveal())
     if match is None:
         return None
-    public = match.group(1)[:_MAX_ID].decode("utf-8", "replace")
-    return public if public.isprintable() else None
+    public = (match.group(1) or b"")[:_MAX_ID].decode("utf-8", "replace")
+    return public if public and public.isprintable() else None
 
 
 def serves(hosts: Iterable[str], host: str) -> bool:

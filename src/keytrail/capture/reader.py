@@ -83,7 +83,8 @@ class RequestReader:
             agent[:MAX_USER_AGENT].decode("utf-8", "replace") if agent else None,
             told,
         )
-        return Read(facts, _secrets(found, identities), found.user_tokens)
+        secrets = _secrets(found, identities) if found.keys or found.secrets else ()
+        return Read(facts, secrets, found.user_tokens)
 
     def outgoing(
         self, view: RequestView, first_host: Endpoint | None = None, redirected: bool = False
@@ -111,10 +112,13 @@ class RequestReader:
             findings=told,
             host_expected=expected,
         )
-        return Read(facts, _secrets(found, identities), found.user_tokens)
+        secrets = _secrets(found, identities) if found.keys or found.secrets else ()
+        return Read(facts, secrets, found.user_tokens)
 
     def _identify(self, found: Found, host: str) -> list[_Identity]:
         """Return the distinct keys; where one stood twice, the first place counts."""
+        if len(found.keys) == 1:
+            return [self._identify_key(found.keys[0], host)]
         identities: dict[RawKey, _Identity] = {}
         for key in found.keys:
             if key.raw not in identities:
@@ -175,13 +179,12 @@ def _outgoing_findings(
 def _secrets(
     found: Found, identities: Sequence[_Identity]
 ) -> tuple[tuple[RawKey, str | None], ...]:
-    if not found.keys and not found.secrets:
-        return ()
     fingerprints = {identity.found.raw: identity.facts.hash for identity in identities}
-    secrets: dict[RawKey, str | None] = dict.fromkeys(found.secrets)
-    for key in found.keys:
-        secrets.update(dict.fromkeys(key.secrets, fingerprints[key.raw]))
-    return tuple(secrets.items())
+    secrets: list[tuple[RawKey, str | None]] = [
+        (secret, fingerprints[key.raw]) for key in found.keys for secret in key.secrets
+    ]
+    secrets += [(secret, None) for secret in found.secrets]
+    return tuple(secrets)
 
 
 def _load_catalogue(settings: Settings) -> Catalogue:
