@@ -1,0 +1,35 @@
+"""The commands put together, and the one place where their errors become messages."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+import typer
+
+from keytrail.cli import asking
+from keytrail.cli.errors import CommandError
+
+app = typer.Typer(
+    name="keytrail",
+    help="Who used which API key, when, from where, on what, with what result.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command("keys")(asking.keys)
+app.command("uses")(asking.uses)
+
+
+def run() -> None:
+    """Run the command that the arguments name, and exit."""
+    try:
+        app()
+    except CommandError as error:
+        sys.stderr.write(f"keytrail: {error}\n")
+        sys.exit(error.code)
+    except BrokenPipeError:
+        # The reader has seen enough. What is still buffered must not fail at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(0)

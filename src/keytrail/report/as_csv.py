@@ -1,0 +1,37 @@
+"""An answer as comma-separated values, RFC 4180, that no spreadsheet takes for a formula."""
+
+from __future__ import annotations
+
+import csv
+import json
+from typing import TYPE_CHECKING, TextIO
+
+from keytrail.report.values import record, worth
+
+if TYPE_CHECKING:
+    from keytrail.questions.answer import Answer
+
+_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n")
+
+
+def write(answer: Answer, data: TextIO, talk: TextIO) -> None:
+    """Write a header and the rows to ``data``, the completeness as the last line of ``talk``.
+
+    Text that a spreadsheet would run as a formula gets an apostrophe before it; several findings
+    in one cell are parted by a blank; nothing is an empty cell.
+    """
+    rows = csv.writer(data, lineterminator="\r\n")
+    rows.writerow(answer.columns)
+    for row in answer.rows:
+        rows.writerow(map(_cell, record(answer.columns, row).values()))
+    data.flush()
+    talk.write(json.dumps({"completeness": worth(answer.completeness)}) + "\n")
+
+
+def _cell(value: object) -> object:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    text = " ".join(map(str, value)) if isinstance(value, list) else value
+    if isinstance(text, str) and text.startswith(_FORMULA_STARTS):
+        return "'" + text
+    return text

@@ -1,0 +1,113 @@
+"""An answer as a table for people."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Final, TextIO
+
+from rich.box import Box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from keytrail.report.layout import GAP, fit
+from keytrail.report.look import NUMBERS, cell
+from keytrail.report.text import plain
+from keytrail.semconv import REDACTED
+from keytrail.store.moments import seconds
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from keytrail.questions.answer import Answer
+    from keytrail.sources.source import Completeness, Row
+
+_RULED: Final = Box("    \n    \n ── \n    \n    \n    \n    \n    \n")
+_NO_LIMIT: Final = 100_000
+_WORTH_STYLE: Final = {"exact": "green", "bounded": "yellow", "truncated": "yellow"}
+
+
+def write(answer: Answer, data: TextIO, talk: TextIO) -> None:
+    """Write the rows and what they are worth to ``data``, hints to ``talk``.
+
+    A terminal gets the columns that fit; a file or a pipe gets every column that has a value.
+    """
+    console = Console(file=data, highlight=False, markup=False, emoji=False)
+    if not (data.isatty() or "COLUMNS" in os.environ):
+        console.width = _NO_LIMIT
+    rows = list(answer.rows)
+    if rows:
+        left_out = _write_rows(console, answer.columns, rows)
+        console.print(f"\n{_total(answer, rows)}{_left_out(left_out)}", soft_wrap=True)
+    else:
+        console.print(_nothing(answer.completeness))
+    _write_worth(console, answer.completeness)
+    if not rows and answer.question.get("key") == REDACTED:
+        talk.write(_NO_SUCH_KEY)
+
+
+def _write_rows(console: Console, columns: Sequence[str], rows: Sequence[Row]) -> int:
+    """Return how many columns with values found no room."""
+    cells = {
+        column: [cell(column, row[place]) for row in rows] for place, column in enumerate(columns)
+    }
+    natural = {
+        column: max(len(column), *(text.cell_len for text in texts))
+        for column, texts in cells.items()
+        if any(texts)
+    }
+    widths = fit(natural, console.width)
+    table = Table(box=_RULED, show_edge=False, pad_edge=False, padding=(0, GAP - 1, 0, 0))
+    for column, width in widths.items():
+        table.add_column(
+            column.replace("_", " "),
+            width=width,
+            no_wrap=True,
+            overflow="ellipsis",
+            justify="right" if column in NUMBERS else "left",
+            header_style="bold",
+        )
+    for row in zip(*(cells[column] for column in widths), strict=True):
+        table.add_row(*row)
+    console.print(table)
+    return len(natural) - len(widths)
+
+
+def _total(answer: Answer, rows: Sequence[Row]) -> str:
+    if "uses" not in answer.columns:
+        return _many(len(rows), "use")
+    key, uses = answer.columns.index("key"), answer.columns.index("uses")
+    keys = len({row[key] for row in rows} - {None})
+    return f"{_many(keys, 'key')}, {_many(sum(int(str(row[uses])) for row in rows), 'use')}"
+
+
+def _many(count: int, noun: str) -> str:
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
+
+
+def _left_out(columns: int) -> str:
+    if not columns:
+        return ""
+    return f" ({_many(columns, 'more column')} in a wider terminal or with --format json)"
+
+
+def _nothing(completeness: Completeness) -> str:
+    if completeness.begins is None:
+        return "no uses: nothing has been recorded here yet"
+    return f"no uses: none seen since {seconds(completeness.begins)} UTC"
+
+
+def _write_worth(console: Console, completeness: Completeness) -> None:
+    begins, ends = completeness.begins, completeness.ends
+    text = Text(completeness.worth, _WORTH_STYLE[completeness.worth])
+    if begins is not None:
+        text.append(f": {seconds(begins)} to {seconds(ends)} UTC", "default")
+    for reason in completeness.reasons:
+        text.append(f"\n  {plain(reason)}", "default")
+    console.print(text, soft_wrap=True)
+
+
+_NO_SUCH_KEY: Final = (
+    "no use has this fingerprint or public key id\n"
+    "hint: `keytrail fingerprint` reads a key and prints its fingerprint\n"
+)

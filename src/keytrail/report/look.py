@@ -1,0 +1,95 @@
+"""How the columns of an answer look in a table: which matter most, and their colours."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from rich.text import Text
+
+from keytrail.report.text import plain
+from keytrail.report.values import MOMENTS
+from keytrail.store.moments import seconds
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+IMPORTANCE: Final = (
+    *("key", "time", "last_use", "uses", "status", "client", "method", "route", "denials"),
+    *("path", "owner", "outcome", "service", "key_name", "provider", "clients", "errors"),
+    *("findings", "direction", "host", "first_use", "services", "routes", "key_id"),
+    *("reason", "error", "location", "field", "scheme", "environment", "duration"),
+    *("user_agent", "sampled", "pepper_id", "trace_id", "span_id", "parent_span_id"),
+)
+"""Every column; where a terminal is narrow the last ones are left out."""
+
+COUNTS: Final = frozenset({"uses", "errors", "denials", "clients", "services", "routes"})
+NUMBERS: Final = COUNTS | {"status", "duration"}
+ELASTIC: Final = frozenset(
+    {"path", "route", "host", "user_agent", "owner", "key_name", "service", "provider", "findings"}
+)
+"""Columns that may be cut with an ellipsis."""
+
+_SHORT_KEY: Final = 12
+_OUTCOME_STYLE: Final = {
+    "success": "green",
+    "denied": "yellow",
+    "rate_limited": "yellow",
+    "error": "red",
+}
+_STATUS_STYLE: Final = {2: "green", 4: "yellow", 5: "red"}
+
+
+def cell(column: str, value: object) -> Text:
+    """Return ``value`` as the text of its cell; never longer than what a person reads."""
+    if column == "key":
+        return _key(value)
+    if value is None:
+        return Text()
+    if column in MOMENTS and isinstance(value, int):
+        return Text(seconds(value))
+    style = _STYLES.get(column, _no_style)(value)
+    return Text(_words(column, value), style)
+
+
+def _key(value: object) -> Text:
+    if value is None:
+        return Text("(no key)", "dim")
+    return Text(plain(str(value))[:_SHORT_KEY], "cyan")
+
+
+def _words(column: str, value: object) -> str:
+    if isinstance(value, list):
+        return plain(" ".join(map(str, value)))
+    if column == "duration" and isinstance(value, float):
+        return f"{value:.3f}"
+    if column in COUNTS and isinstance(value, int):
+        return f"{value:,}"
+    return plain(str(value))
+
+
+def _no_style(_value: object) -> str:
+    return ""
+
+
+def _status(value: object) -> str:
+    return _STATUS_STYLE.get(value // 100, "") if isinstance(value, int) else ""
+
+
+def _outcome(value: object) -> str:
+    return _OUTCOME_STYLE.get(str(value), "")
+
+
+def _trouble(colour: str) -> Callable[[object], str]:
+    def style(value: object) -> str:
+        return colour if value else "dim"
+
+    return style
+
+
+_STYLES: Final[dict[str, Callable[[object], str]]] = {
+    "status": _status,
+    "outcome": _outcome,
+    "denials": _trouble("yellow"),
+    "errors": _trouble("red"),
+    "findings": _trouble("bold red"),
+}

@@ -1,0 +1,90 @@
+"""What an answer of the local store is worth."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from keytrail.sources.source import Completeness, Filter
+from keytrail.store.moments import seconds
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from keytrail.store.delivered import Delivered
+    from keytrail.store.live import Condition, Gap
+
+_LOSSES: Final = {
+    "queue_full": "the queue in memory was full",
+    "fault": "keytrail failed",
+    "home_unwritable": "the home directory could not be written",
+    "disk_full": "the disk was nearly full",
+    "journal_full": "the journal reached its most bytes",
+    "expired": "they were older than the journal keeps",
+    "unreadable": "their lines could not be read for delivery",
+    "refused": "the endpoint refused them",
+}
+"""The reasons of gap records in words."""
+
+
+def judge(
+    wanted: Filter, now: int, condition: Condition, deliveries: Sequence[Delivered]
+) -> Completeness:
+    """Return the worth of an answer to ``wanted`` that was read at ``now``."""
+    reasons = (*_holes(condition), *_gone(wanted, condition, deliveries))
+    return Completeness(
+        worth="bounded" if reasons else "exact",
+        begins=_begins(wanted, condition),
+        ends=now if wanted.until is None else min(wanted.until, now),
+        reasons=reasons,
+    )
+
+
+def _begins(wanted: Filter, condition: Condition) -> int | None:
+    if condition.begins is None or wanted.since is None:
+        return condition.begins
+    return max(wanted.since, condition.begins)
+
+
+def _holes(condition: Condition) -> Iterator[str]:
+    if condition.unreadable:
+        yield f"{_many(condition.unreadable, 'segment')} cannot be read by this user"
+    if condition.bad:
+        yield f"{_many(condition.bad, 'line')} of the journal cannot be parsed"
+    if condition.torn:
+        yield f"{_many(condition.torn, 'segment')} ends in half a line: its writer died"
+
+
+def _gone(wanted: Filter, condition: Condition, deliveries: Sequence[Delivered]) -> Iterator[str]:
+    yield from _lost([gap for gap in condition.gaps if _concerns(wanted, gap)])
+    for sent in deliveries:
+        yield (
+            f"{_many(sent.uses, 'use')} from {_when(sent.first)} to {_when(sent.last)}"
+            f" were delivered to {sent.endpoint}: ask there"
+        )
+    if condition.begins is not None and wanted.since is not None:
+        yield from _before(condition.begins, wanted.since)
+
+
+def _lost(gaps: Sequence[Gap]) -> Iterator[str]:
+    for reason in sorted({gap.reason for gap in gaps}):
+        alike = [gap for gap in gaps if gap.reason == reason]
+        uses = _many(sum(gap.uses for gap in alike), "use")
+        when = _when(max(gap.time for gap in alike))
+        yield f"{uses} lost: {_LOSSES.get(reason, reason)} (last noted {when})"
+
+
+def _before(begins: int, since: int) -> Iterator[str]:
+    if since < begins:
+        yield f"the journal begins at {_when(begins)}"
+
+
+def _concerns(wanted: Filter, gap: Gap) -> bool:
+    return wanted.since is None or gap.time >= wanted.since
+
+
+def _many(count: int, noun: str) -> str:
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
+
+
+def _when(moment: int) -> str:
+    return f"{seconds(moment)} UTC"

@@ -1,0 +1,112 @@
+"""The segments of a journal: which there are, and what is wrong with one that has broken lines."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class Segments:
+    """The live segments of one home, oldest change first."""
+
+    readable: tuple[str, ...]
+    unreadable: int
+    """Segments that this user may not read, or whose names are not text."""
+
+
+@dataclass(frozen=True, slots=True)
+class Flaws:
+    """What is wrong with the lines of one segment."""
+
+    bad: int
+    """Whole lines that are no record."""
+    torn: bool
+    """The last line has no end, and nobody writes to the segment any more."""
+
+
+def find(home: Path) -> Segments:
+    """Return the live segments under ``home``; none where the directory does not exist.
+
+    Raises:
+        OSError: the journal's directory cannot be listed.
+    """
+    found = sorted((_changed(entry), entry.path) for entry in _live_files(home / "live"))
+    readable = tuple(path for _, path in found if _is_readable(path))
+    return Segments(readable=readable, unreadable=len(found) - len(readable))
+
+
+def _changed(entry: os.DirEntry[str]) -> int:
+    try:
+        return entry.stat().st_mtime_ns
+    except FileNotFoundError:
+        return 0
+
+
+def _live_files(live: Path) -> Iterator[os.DirEntry[str]]:
+    for day in _entries(live):
+        if day.is_dir(follow_symlinks=False):
+            for entry in _entries(day.path):
+                if entry.name.endswith(".ndjson") and entry.is_file(follow_symlinks=False):
+                    yield entry
+
+
+def _entries(directory: str | Path) -> Iterable[os.DirEntry[str]]:
+    try:
+        return list(os.scandir(directory))
+    except FileNotFoundError:
+        return ()
+
+
+def _is_readable(path: str) -> bool:
+    try:
+        path.encode()
+    except UnicodeEncodeError:
+        return False
+    return not os.path.exists(path) or os.access(path, os.R_OK)
+
+
+def inspect(path: str) -> Flaws:
+    """Read one segment line by line and say what is wrong; one that has gone has no flaw."""
+    bad = 0
+    line = b"\n"
+    try:
+        with open(path, "rb") as segment:
+            for line in segment:
+                bad += line.endswith(b"\n") and not _is_record(line)
+            torn = not line.endswith(b"\n") and not _is_record(line)
+            return Flaws(bad=bad, torn=torn and not _is_open(segment.fileno()))
+    except FileNotFoundError:
+        return Flaws(bad=0, torn=False)
+
+
+def _is_record(line: bytes) -> bool:
+    try:
+        record = json.loads(line, parse_constant=_refuse)
+    except ValueError:
+        return False
+    return isinstance(record, dict) and ("record" in record or _is_moment(record.get("time")))
+
+
+def _refuse(constant: str) -> None:
+    raise ValueError(constant)
+
+
+def _is_moment(time: object) -> bool:
+    return isinstance(time, int) and abs(time) < 2**63
+
+
+def _is_open(descriptor: int) -> bool:
+    """Whether a writer holds the segment's lock; a process id would repeat across containers."""
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    return False
