@@ -1,0 +1,1 @@
+"""One redactor by name and by value, for spans, logs and everything else that leaves."""

@@ -1,0 +1,229 @@
+"""Decide, text by text and attribute by attribute, what may pass."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final, Protocol
+
+from keytrail import faults, semconv
+from keytrail.redaction import own
+from keytrail.redaction.regions import REDACTED, Region, merged, replaced
+from keytrail.redaction.tally import Tally
+
+if TYPE_CHECKING:
+    from keytrail.redaction.named import NamedValues
+    from keytrail.redaction.names import SensitiveNames
+    from keytrail.redaction.regions import Rule
+    from keytrail.redaction.tally import Place
+    from keytrail.redaction.values import Wanted
+
+STRUCTURAL: Final = frozenset(
+    {
+        "client.address",
+        "error.type",
+        "exception.type",
+        "http.method",
+        "http.request.method",
+        "http.route",
+        "http.scheme",
+        "net.host.name",
+        "net.peer.ip",
+        "net.peer.name",
+        "network.protocol.name",
+        "network.protocol.version",
+        "rpc.method",
+        "rpc.service",
+        "rpc.system",
+        "server.address",
+        "url.scheme",
+    }
+)
+"""Attributes that no caller fills with free text."""
+
+
+class Editor(Protocol):
+    """What rebuilding a span or a record asks for each of its parts."""
+
+    @property
+    def tally(self) -> Tally:
+        """What was redacted so far."""
+        ...
+
+    def text(self, text: str, place: Place) -> str:
+        """Return what may pass of ``text``."""
+        ...
+
+    def value(self, value: Any, place: Place) -> Any:
+        """Return what may pass of a value of any type; a sequence keeps its order and length."""
+        ...
+
+    def attributes(self, attributes: Mapping[str, Any], place: Place) -> dict[str, Any]:
+        """Return what may pass of the values; the names are kept."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Redacting:
+    """Replaces what is secret by name or by value, and nothing else."""
+
+    names: SensitiveNames
+    named: NamedValues
+    wanted: Wanted
+    tally: Tally = field(default_factory=Tally)
+
+    def text(self, text: str, place: Place) -> str:
+        """Return ``text`` with ``REDACTED`` for every secret in it."""
+        data = text.encode("utf-8", "surrogatepass")
+        cleaned = self._data(data, place)
+        return text if cleaned is data else _decoded(cleaned)
+
+    def value(self, value: Any, place: Place) -> Any:
+        """Return ``value`` with every text in it redacted."""
+        if isinstance(value, Mapping):
+            passed = self.attributes({str(name): inner for name, inner in value.items()}, place)
+            return {self.text(name, place): inner for name, inner in passed.items()}
+        return _each(value, lambda leaf: self._leaf(leaf, place))
+
+    def attributes(self, attributes: Mapping[str, Any], place: Place) -> dict[str, Any]:
+        """Return ``attributes`` redacted; what is no fingerprint in a fingerprint's place goes."""
+        result = {}
+        for name, value in attributes.items():
+            if own.is_known(name, value):
+                result[name] = value
+            elif name in own.HASHES:
+                self.tally.add(place, "not_a_hash")
+                faults.report("redaction.hash", ValueError("not a fingerprint"))
+            elif self.names.secret(name):
+                result[name] = _each(value, lambda leaf: self._secret(leaf, place))
+            else:
+                result[name] = self.value(value, place)
+        return result
+
+    def _leaf(self, leaf: Any, place: Place) -> Any:
+        if isinstance(leaf, str):
+            return self.text(leaf, place)
+        if isinstance(leaf, bytes):
+            return self._data(leaf, place)
+        if isinstance(leaf, int):
+            return leaf
+        if isinstance(leaf, Mapping):
+            return self.value(leaf, place)
+        shown = str(leaf)
+        passed = self.text(shown, place)
+        return leaf if passed == shown else passed
+
+    def _secret(self, leaf: Any, place: Place) -> Any:
+        if isinstance(leaf, Mapping):
+            return {
+                self.text(str(name), place): _each(inner, lambda one: self._secret(one, place))
+                for name, inner in leaf.items()
+            }
+        if leaf in ("", b"", semconv.REDACTED, REDACTED):
+            return leaf
+        data = leaf if isinstance(leaf, bytes) else str(leaf).encode("utf-8", "surrogatepass")
+        known = self.wanted.regions(data)
+        self.tally.add(place, "name", [one for region in known for one in region.fingerprints])
+        return REDACTED if isinstance(leaf, bytes) else semconv.REDACTED
+
+    def _data(self, data: bytes, place: Place) -> bytes:
+        """Return ``data`` redacted, or the very same object where it is clean."""
+        found: list[Region] = list(self.named.regions(data))
+        if self.wanted.hinted(data):
+            found += self.wanted.regions(data)
+        regions = [
+            region for region in merged(found) if data[region.start : region.end] != REDACTED
+        ]
+        if not regions:
+            return data
+        self.tally.add_regions(place, regions)
+        return replaced(data, regions)
+
+
+@dataclass(frozen=True, slots=True)
+class DroppingFreeText:
+    """For a trace with more keys than memory holds: only structure passes, and that redacted."""
+
+    redacting: Redacting
+
+    @property
+    def tally(self) -> Tally:
+        """What was redacted so far."""
+        return self.redacting.tally
+
+    def text(self, text: str, place: Place) -> str:
+        """Return ``REDACTED``."""
+        return _withheld(text, place, "overflow", self.tally)
+
+    def value(self, value: Any, place: Place) -> Any:
+        """Return ``value`` with ``REDACTED`` for every text in it."""
+        return _all_withheld(value, place, "overflow", self.tally)
+
+    def attributes(self, attributes: Mapping[str, Any], place: Place) -> dict[str, Any]:
+        """Return the structural attributes redacted, the others without their texts."""
+        redacted = self.redacting.attributes(attributes, place)
+        return {
+            name: value if _passes(name) else self.value(value, place)
+            for name, value in redacted.items()
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Withholding:
+    """For what could not be redacted: no text passes but keytrail's own words."""
+
+    tally: Tally = field(default_factory=Tally)
+
+    def text(self, text: str, place: Place) -> str:
+        """Return ``REDACTED``."""
+        return _withheld(text, place, "fault", self.tally)
+
+    def value(self, value: Any, place: Place) -> Any:
+        """Return ``value`` with ``REDACTED`` for every text in it."""
+        return _all_withheld(value, place, "fault", self.tally)
+
+    def attributes(self, attributes: Mapping[str, Any], place: Place) -> dict[str, Any]:
+        """Return the names, numbers and keytrail's own words."""
+        return {
+            name: value if own.is_known(name, value) else self.value(value, place)
+            for name, value in attributes.items()
+        }
+
+
+def _passes(name: str) -> bool:
+    return name in STRUCTURAL or name.startswith(own.PREFIX)
+
+
+def _each(value: Any, leaf: Callable[[Any], Any]) -> Any:
+    """Apply ``leaf`` to what is no number, truth value or nothing, inside sequences too."""
+    if value is None or isinstance(value, bool | float):
+        return value
+    if isinstance(value, Sequence) and not isinstance(value, str | bytes | bytearray):
+        return tuple(_each(element, leaf) for element in value)
+    return leaf(value)
+
+
+def _withheld(text: str, place: Place, rule: Rule, tally: Tally) -> str:
+    if not text or text == semconv.REDACTED:
+        return text
+    tally.add(place, rule)
+    return semconv.REDACTED
+
+
+def _all_withheld(value: Any, place: Place, rule: Rule, tally: Tally) -> Any:
+    def leaf(one: Any) -> Any:
+        if isinstance(one, int):
+            return one
+        if isinstance(one, Mapping):
+            return {f"{number}": _each(inner, leaf) for number, inner in enumerate(one.values())}
+        return _withheld("?", place, rule, tally)
+
+    return _each(value, leaf)
+
+
+def _decoded(data: bytes) -> str:
+    """Return the text; a key that began inside a character leaves a broken one behind."""
+    try:
+        return data.decode("utf-8", "surrogatepass")
+    except UnicodeDecodeError:
+        return data.decode("utf-8", "replace")

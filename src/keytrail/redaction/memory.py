@@ -1,0 +1,120 @@
+"""The bounded memory of recent raw keys, which redaction by value looks for."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from typing import TYPE_CHECKING, Final, NoReturn
+
+from keytrail.redaction.locks import fork_safe_lock
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from keytrail.capture.key import RawKey
+
+SHORTEST_IN_RING: Final = 8
+"""A shorter key is looked for in its own trace only: elsewhere it would redact ordinary words."""
+LONGEST: Final = 4096
+"""A longer key is not kept; the trace that it is bound to counts as overflowed."""
+MOST_BOUND_BYTES: Final = 16 * 1024 * 1024
+OVERFLOWED_PER_TRACE: Final = 16
+"""How many ids of overflowed traces are kept for each trace that can be bound."""
+
+_guard = fork_safe_lock()
+
+
+class Remembered:
+    """A raw key that redaction looks for: opaque, shows nothing, cannot be pickled or copied."""
+
+    __slots__ = ("__value", "fingerprint")
+
+    def __init__(self, value: bytes, fingerprint: str | None) -> None:
+        self.__value = value
+        self.fingerprint = fingerprint
+
+    def reveal(self) -> bytes:
+        """Return the key's bytes, for redaction only."""
+        return self.__value
+
+    def __len__(self) -> int:
+        return len(self.__value)
+
+    def __repr__(self) -> str:
+        return "Remembered('**********')"
+
+    def __reduce_ex__(self, protocol: object) -> NoReturn:
+        raise TypeError("a remembered key cannot be pickled or copied")
+
+
+class KeyMemory:
+    """Bounded memory of recent raw keys: bound to trace ids, plus a ring of the newest.
+
+    The keys of a trace stay until :meth:`release`, whatever other keys come meanwhile; the ring is
+    the second net for text without a trace. Safe in every thread.
+    """
+
+    def __init__(self, traces: int = 4096, per_trace: int = 8, ring: int = 64) -> None:
+        self._most_traces = traces
+        self._per_trace = per_trace
+        self._most_in_ring = ring
+        self._ring: OrderedDict[bytes, Remembered] = OrderedDict()
+        self._bound: OrderedDict[int, tuple[Remembered, ...]] = OrderedDict()
+        self._bound_bytes = 0
+        self._overflowed: OrderedDict[int, None] = OrderedDict()
+
+    def remember(self, raw: RawKey, fingerprint: str | None) -> Remembered:
+        """Put the key into the ring as its newest, in constant time."""
+        value = raw.reveal()
+        if not SHORTEST_IN_RING <= len(value) <= LONGEST:
+            return Remembered(value[: LONGEST + 1], fingerprint)
+        with _guard:
+            known = self._ring.get(value)
+            if known is None or known.fingerprint != fingerprint:
+                known = self._ring[value] = Remembered(value, fingerprint)
+            self._ring.move_to_end(value)
+            if len(self._ring) > self._most_in_ring:
+                self._ring.popitem(last=False)
+            return known
+
+    def bind(self, trace_id: int, remembered: Sequence[Remembered]) -> None:
+        """Keep the keys for ``trace_id`` until it is released."""
+        with _guard:
+            before = self._bound.pop(trace_id, ())
+            wanted = dict.fromkeys((*before, *remembered))
+            kept = tuple(key for key in wanted if len(key) <= LONGEST)[: self._per_trace]
+            if len(kept) < len(wanted):
+                self._overflow(trace_id)
+            self._bound[trace_id] = kept
+            self._bound_bytes += _size(kept) - _size(before)
+            while len(self._bound) > self._most_traces or self._bound_bytes > MOST_BOUND_BYTES:
+                oldest, lost = self._bound.popitem(last=False)
+                self._bound_bytes -= _size(lost)
+                self._overflow(oldest)
+
+    def release(self, trace_id: int) -> None:
+        """Forget what is bound to ``trace_id``, once its spans and logs have left the process."""
+        with _guard:
+            self._bound_bytes -= _size(self._bound.pop(trace_id, ()))
+            self._overflowed.pop(trace_id, None)
+
+    def overflowed(self, trace_id: int) -> bool:
+        """Tell whether a bound was hit for this trace: its free text must be dropped."""
+        return trace_id in self._overflowed
+
+    def bound(self, trace_id: int) -> tuple[Remembered, ...]:
+        """Return the keys that are bound to ``trace_id``."""
+        return self._bound.get(trace_id, ())
+
+    def recent(self) -> tuple[Remembered, ...]:
+        """Return the keys of the ring, the oldest first."""
+        with _guard:
+            return tuple(self._ring.values())
+
+    def _overflow(self, trace_id: int) -> None:
+        self._overflowed[trace_id] = None
+        if len(self._overflowed) > self._most_traces * OVERFLOWED_PER_TRACE:
+            self._overflowed.popitem(last=False)
+
+
+def _size(keys: Sequence[Remembered]) -> int:
+    return sum(map(len, keys))

@@ -1,0 +1,93 @@
+"""The ways in which a key turns up in text: raw, escaped, percent-encoded, hex, base64."""
+
+from __future__ import annotations
+
+import base64
+import json
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+from urllib.parse import quote, quote_plus
+
+from keytrail.redaction.memory import SHORTEST_IN_RING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from keytrail.redaction.memory import Remembered
+
+PROBE: Final = 12
+"""Bytes of a spelling that are looked for first; the whole is compared where they are found."""
+SHORTEST: Final = 4
+"""A shorter key is not looked for by value: nothing tells it from an ordinary word or number."""
+_LEFT_ALONE_BY_CLIENTS: Final = ("", "/", "/:", "!#$%&'()*+,/:;=?@[]~")
+"""What URL libraries leave unencoded, from the strictest to the most lenient."""
+
+
+@dataclass(frozen=True, slots=True)
+class Spelling:
+    """One form of a key."""
+
+    text: bytes = field(repr=False)
+    fingerprint: str | None
+    whole_word: bool
+    """Counts only where no letter or digit touches it: a short key is part of many words."""
+
+    @property
+    def probe(self) -> bytes:
+        """Return what is looked for first."""
+        return self.text[:PROBE]
+
+
+def spellings(key: Remembered) -> list[Spelling]:
+    """Return every form of ``key``, each once; none for a key that is too short to be told."""
+    raw = key.reveal()
+    if len(raw) < SHORTEST:
+        return []
+    short = len(raw) < SHORTEST_IN_RING
+    forms = dict.fromkeys((*_plain(raw), *([] if short else _packed(raw))))
+    return [Spelling(form, key.fingerprint, whole_word=short) for form in forms]
+
+
+def _plain(raw: bytes) -> Iterator[bytes]:
+    """Yield the key as text and the escapes that keep most of it readable."""
+    yield raw
+    yield repr(raw)[2:-1].encode()
+    for text in _decoded(raw):
+        yield text.encode("utf-8", "surrogatepass")
+        yield repr(text)[1:-1].encode("utf-8", "surrogatepass")
+        yield json.dumps(text)[1:-1].encode()
+        yield json.dumps(text, ensure_ascii=False)[1:-1].encode("utf-8", "surrogatepass")
+    yield from _percent_encoded(raw)
+
+
+def _decoded(raw: bytes) -> Iterator[str]:
+    yield raw.decode("latin-1")
+    yield raw.decode("utf-8", "surrogateescape")
+
+
+def _percent_encoded(raw: bytes) -> Iterator[bytes]:
+    once = [quote_plus(raw), *(quote(raw, safe=safe) for safe in _LEFT_ALONE_BY_CLIENTS)]
+    for form in once:
+        yield form.encode()
+        yield _lower_hex(form).encode()
+    yield quote(once[1], safe="").encode()
+    yield quote(_lower_hex(once[1]), safe="").encode()
+
+
+def _lower_hex(quoted: str) -> str:
+    first, *escapes = quoted.split("%")
+    return first + "".join(f"%{escape[:2].lower()}{escape[2:]}" for escape in escapes)
+
+
+def _packed(raw: bytes) -> Iterator[bytes]:
+    """Yield hex, and of base64 what is the same whatever stands before and after the key."""
+    yield raw.hex().encode()
+    yield raw.hex().upper().encode()
+    for before in range(3):
+        whole = (before + len(raw)) // 3 * 4
+        first = (0, 2, 3)[before]
+        packed = base64.b64encode(bytes(before) + raw)
+        rest = (before + len(raw)) % 3
+        core = packed[first : whole + (0, 1, 2)[rest]]
+        yield core
+        yield core.translate(bytes.maketrans(b"+/", b"-_"))
