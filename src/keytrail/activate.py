@@ -7,19 +7,22 @@ import importlib
 import os
 import signal
 import threading
-from collections.abc import Callable
 from dataclasses import dataclass, field
-from types import FrameType, ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import wrapt
 
 from keytrail import faults
-from keytrail.capture.adapters.taps import Tap
 from keytrail.otel.adopt import Adoption
 from keytrail.otel.audit import Audit
 from keytrail.otel.outgoing import OutgoingWire
 from keytrail.settings import Settings
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import FrameType, ModuleType
+
+    from keytrail.capture.adapters.taps import Tap
 
 TAPS = {
     "urllib3.connection": "keytrail.capture.adapters.urllib3_tap",

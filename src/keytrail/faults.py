@@ -5,12 +5,14 @@ from __future__ import annotations
 import logging
 import threading
 from collections import Counter
-from collections.abc import Callable
-from typing import ParamSpec, TypeVar
+from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
 from opentelemetry import metrics
 
 from keytrail import semconv
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 _P = ParamSpec("_P")
 _R = TypeVar("_R")
@@ -29,7 +31,7 @@ _counter = metrics.get_meter("keytrail").create_counter(
 
 
 def report(place: str, error: BaseException) -> None:
-    """Count a fault at ``place`` and name its type once; its text may hold a key and is not told."""
+    """Count a fault at ``place`` and name its type once; its text may hold a key: not told."""
     if reraise:
         raise error
     with _lock:

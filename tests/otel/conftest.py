@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,28 +10,17 @@ import pytest
 from opentelemetry import trace
 from opentelemetry.instrumentation.httpx import HTTPXClientInstrumentor
 from opentelemetry.instrumentation.requests import RequestsInstrumentor
-from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
-from opentelemetry.sdk.trace.export import SimpleSpanProcessor, SpanExporter, SpanExportResult
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.sampling import ALWAYS_ON, Sampler
-from support.cases import PEPPER
-from support.journals import uses_in
-from support.servers import Server, http_server
 
 import keytrail
 from keytrail.activate import active_audit
 from keytrail.settings import Secret, Settings
-
-
-class SerialisingExporter(SpanExporter):
-    """Keeps what it is given as text at once: kept references lie."""
-
-    def __init__(self) -> None:
-        self.spans: list[dict[str, Any]] = []
-
-    def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
-        """Serialise."""
-        self.spans += [json.loads(span.to_json()) for span in spans]
-        return SpanExportResult.SUCCESS
+from support.cases import PEPPER
+from support.exporters import SerialisingExporter
+from support.journals import uses_in
+from support.servers import Server, http_server
 
 
 class Instrumented:

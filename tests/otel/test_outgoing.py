@@ -13,6 +13,7 @@ import urllib3
 from opentelemetry.instrumentation.utils import suppress_instrumentation
 from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, ALWAYS_ON
 from opentelemetry.trace import SpanKind
+
 from support.cases import F1, K1
 from support.servers import Server
 
@@ -104,9 +105,7 @@ def test_a_redirect_on_the_same_host_is_no_wrong_host(
 
 
 @pytest.mark.parametrize("client", CLIENTS)
-def test_a_key_in_the_url_is_found_and_redacted(
-    client: Client, otel: Any, server: Server
-) -> None:
+def test_a_key_in_the_url_is_found_and_redacted(client: Client, otel: Any, server: Server) -> None:
     """A1: the parameter's name stays, the value is nowhere, the finding is told."""
     otel.start()
     server.routes["/p"] = (200, {})
@@ -136,9 +135,7 @@ def test_an_untraced_call_is_a_use_of_its_own(otel: Any, server: Server) -> None
     assert span["attributes"] == {}
 
 
-def test_an_applications_own_client_span_is_not_taken_for_a_call(
-    otel: Any, server: Server
-) -> None:
+def test_an_applications_own_client_span_is_not_taken_for_a_call(otel: Any, server: Server) -> None:
     """A CLIENT span that says nothing of HTTP, such as a database's, is left alone."""
     provider = otel.start()
     tracer = provider.get_tracer("app")

@@ -7,6 +7,7 @@ from collections import Counter
 from pathlib import Path
 
 import requests
+
 from support.cases import K1
 from support.launch import service
 from support.services import stop

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 import requests
+
 from support.cases import K1, PEPPER
 from support.journals import lines_in, uses_in
 from support.launch import service
@@ -28,9 +29,7 @@ if sys.argv[1] == "wait":
 
 
 @pytest.mark.parametrize("framework", ["fastapi", "flask"])
-def test_sigterm_right_after_the_last_request_loses_nothing(
-    framework: str, tmp_path: Path
-) -> None:
+def test_sigterm_right_after_the_last_request_loses_nothing(framework: str, tmp_path: Path) -> None:
     """All uses are on disk, and the segment is closed, when SIGTERM ends a server."""
     with service(framework, tmp_path, KEYTRAIL_JOURNAL_INTERVAL="60") as running:
         with requests.Session() as session:

@@ -7,13 +7,13 @@ from typing import Any
 
 import pytest
 import requests
+
+from keytrail.capture.fingerprint import Peppers
+from keytrail.settings import Secret
 from support.cases import F1, F2, K1, K2, PEPPER
 from support.journals import await_uses
 from support.launch import service
 from support.sink import Sink, SunkSpan
-
-from keytrail.capture.fingerprint import Peppers
-from keytrail.settings import Secret
 
 PEPPER_ID = Peppers(Secret(PEPPER)).id
 SERVER, CLIENT = 2, 3
@@ -98,7 +98,7 @@ def test_keytrail_run_does_the_same(tmp_path: Path) -> None:
 
 
 def test_one_percent_sampler_loses_no_use(sink: Sink, tmp_path: Path) -> None:
-    """At 1 % every keyed request, in and out, is journaled; the ordinary exporter gets about 1 %."""
+    """At 1 % every keyed request is journaled; the ordinary exporter gets about 1 %."""
     number = 150
     with service(
         "flask",
@@ -132,9 +132,7 @@ def test_late_promoted_calls_look_like_recorded_ones(sink: Sink, tmp_path: Path)
     rows = []
     for sampler in ("always_on", "always_off"):
         home = tmp_path / sampler
-        with service(
-            "flask", home, endpoint=sink.url, OTEL_TRACES_SAMPLER=sampler
-        ) as running:
+        with service("flask", home, endpoint=sink.url, OTEL_TRACES_SAMPLER=sampler) as running:
             requests.get(
                 f"{running.url}/httpx",
                 params={"url": f"{sink.url}/v1/nothing"},

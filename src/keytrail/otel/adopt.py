@@ -5,11 +5,11 @@ Providers built before and after, and processors added later, are covered alike.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import gc
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from opentelemetry import _logs, propagate, trace
-from opentelemetry.propagators.textmap import TextMapPropagator
 from opentelemetry.sdk._logs import LoggerProvider
 from opentelemetry.sdk._logs.export import BatchLogRecordProcessor, SimpleLogRecordProcessor
 from opentelemetry.sdk.trace import SpanProcessor, TracerProvider
@@ -23,6 +23,8 @@ from keytrail.otel.propagator import KeytrailPropagator
 from keytrail.otel.sampler import KeytrailSampler
 
 if TYPE_CHECKING:
+    from opentelemetry.propagators.textmap import TextMapPropagator
+
     from keytrail.otel.audit import Audit
 
 Undo = Callable[[], None]
@@ -43,8 +45,10 @@ class Adoption:
         self._patch(TracerProvider, "add_span_processor", self._covering(self._span_processor))
         self._patch(LoggerProvider, "__init__", self._then(self._logger_provider))
         self._patch(LoggerProvider, "add_log_record_processor", self._covering(self._log_processor))
-        _cover(self._tracer_provider, trace.get_tracer_provider())
-        _cover(self._logger_provider, _logs.get_logger_provider())
+        for provider in (trace.get_tracer_provider(), *_built_before(TracerProvider)):
+            _cover(self._tracer_provider, provider)
+        for provider in (_logs.get_logger_provider(), *_built_before(LoggerProvider)):
+            _cover(self._logger_provider, provider)
 
     def undo(self) -> None:
         """Take everything out again, newest first."""
@@ -156,6 +160,15 @@ class Adoption:
         inner = getattr(holder, name)
         if not isinstance(inner, (RedactingSpanExporter, RedactingLogExporter)):
             self._set(holder, name, wrap(inner))
+
+
+def _built_before(kind: type) -> Iterator[Any]:
+    """Find the instances of a class, since nothing lists providers that are not the global one."""
+    for referrer in gc.get_referrers(kind):
+        if type(referrer) is kind:
+            yield referrer
+    for subclass in kind.__subclasses__():
+        yield from _built_before(subclass)
 
 
 def _cover(action: Callable[[Any], Any], subject: Any) -> Any:

@@ -2,28 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from opentelemetry import trace
 from opentelemetry.sdk.resources import Resource
 
 from keytrail import faults, semconv
-from keytrail.capture.facts import Attribute
 from keytrail.capture.pepper import load_peppers
 from keytrail.capture.reader import RequestReader
 from keytrail.journal.journal import Journal
 from keytrail.otel import limits
 from keytrail.otel.lines import prepare
 from keytrail.otel.usage import UseCounter
-from keytrail.otel.use import Finished, OpenUse
 from keytrail.redaction.memory import KeyMemory
 from keytrail.redaction.names import SensitiveNames
 from keytrail.redaction.redactor import Redactor
 from keytrail.settings import Settings
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from opentelemetry.sdk.trace import Span
+
+    from keytrail.capture.facts import Attribute
+    from keytrail.otel.use import Finished, OpenUse
 
 _MAX_OPEN = 100_000
 """Spans with a use that may run at once; beyond it the oldest is taken for never-ending."""
@@ -38,7 +40,10 @@ class Audit:
         self.peppers = load_peppers(self.settings)
         self.reader = RequestReader(self.settings, self.peppers.peppers)
         self.memory = KeyMemory()
-        self.redactor = Redactor(SensitiveNames.from_settings(self.settings), self.memory)
+        self.redactor = Redactor(
+            SensitiveNames(self.settings.headers, self.settings.query, self.settings.cookies),
+            self.memory,
+        )
         self.uses = UseCounter()
         self.open: dict[int, OpenUse] = {}
         """Running uses by span id."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
@@ -10,6 +9,8 @@ from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 from keytrail import semconv
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from opentelemetry.sdk.trace import ReadableSpan
 
     from keytrail.otel.audit import Audit

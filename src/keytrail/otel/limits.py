@@ -6,11 +6,14 @@ it only where they push nothing out and are not cut.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from opentelemetry.attributes import BoundedAttributes
-from opentelemetry.sdk.trace import Span
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from opentelemetry.sdk.trace import Span
 
 _LONGEST = 64
 """Characters of a fingerprint; everything else that matters is shorter or bounded by its source."""

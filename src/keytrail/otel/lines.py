@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from opentelemetry.sdk.trace import ReadableSpan
@@ -14,6 +13,8 @@ from keytrail.journal.columns import OF_ATTRIBUTE
 from keytrail.otel import limits
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from keytrail.otel.audit import Audit
     from keytrail.otel.use import Finished, OpenUse
 

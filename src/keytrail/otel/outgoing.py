@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -17,12 +16,13 @@ from opentelemetry.trace import SpanContext, SpanKind, Status, StatusCode
 
 from keytrail import faults
 from keytrail.otel import chain as chains
-from keytrail.otel import limits
 from keytrail.otel.chain import Chain, chain_on
 from keytrail.otel.use import STATUS, Finished, OpenUse, is_http_call
 from keytrail.otel.verdict import DroppedCall, StandIn, plain
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
     from keytrail.capture.facts import RequestFacts
     from keytrail.capture.view import RequestView
     from keytrail.otel.audit import Audit
@@ -48,9 +48,7 @@ class OutgoingWire:
         finally:
             chains.current.reset(token)
 
-    def begin(
-        self, read: Callable[[], RequestView], *, across_spans: bool = False
-    ) -> _Hop | None:
+    def begin(self, read: Callable[[], RequestView], *, across_spans: bool = False) -> _Hop | None:
         """Tell that a request is about to be sent.
 
         ``across_spans``: the library starts a span for each hop, and :meth:`chain` holds them.
@@ -205,9 +203,7 @@ def _further_call(parent: SpanContext, view: RequestView) -> tuple[SpanContext, 
         "server.address": view.host,
         **({} if view.port is None else {"server.port": view.port}),
     }
-    call = DroppedCall(
-        view.method, attributes, parent if parent.is_valid else None, time.time_ns()
-    )
+    call = DroppedCall(view.method, attributes, parent if parent.is_valid else None, time.time_ns())
     return context, call
 
 

@@ -46,7 +46,7 @@ class AuditSpanProcessor(SpanProcessor):
         self._audit.begin(span, use, marked=bool(incoming.facts.keys))
 
     def _on_ending(self, span: Span) -> None:
-        """Tell the outcome on the span itself, while every exporter and processor can still see it."""
+        """Tell the outcome on the span itself, before any exporter or processor sees its end."""
         try:
             self._tell_outcome(span)
         except Exception as error:  # noqa: BLE001 - the journal computes it again

@@ -1,4 +1,4 @@
-"""The propagator: every stock server instrumentation hands it the request before it starts a span."""
+"""The propagator: stock server instrumentations hand it each request before they start a span."""
 
 from __future__ import annotations
 

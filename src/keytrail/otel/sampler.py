@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from opentelemetry import trace
 from opentelemetry.sdk.trace.sampling import Decision, Sampler, SamplingResult
 from opentelemetry.trace import Link, SpanKind, TraceState
-from opentelemetry.util.types import Attributes
 
 from keytrail import faults
-from keytrail.otel.use import is_http_call
 from keytrail.otel.incoming import incoming_of
+from keytrail.otel.use import is_http_call
 from keytrail.otel.verdict import StandIn, Upgraded, Verdict, plain
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from opentelemetry.context import Context
+    from opentelemetry.util.types import Attributes
 
     from keytrail.otel.audit import Audit
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from opentelemetry import metrics
@@ -13,6 +12,8 @@ from opentelemetry.metrics import CallbackOptions, Observation
 from keytrail import semconv
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from keytrail.capture.facts import RequestFacts
 
 _Series = tuple[tuple[str, str | bool], ...]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from opentelemetry.semconv.trace import SpanAttributes
@@ -10,6 +9,8 @@ from opentelemetry.semconv.trace import SpanAttributes
 from keytrail.capture.outcome import Outcome, outcome
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from opentelemetry.sdk.trace import ReadableSpan
 
     from keytrail.capture.facts import RequestFacts

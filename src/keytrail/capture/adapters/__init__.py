@@ -1,0 +1,1 @@
+"""One screen per carrier of incoming requests or wire tap of outgoing ones."""

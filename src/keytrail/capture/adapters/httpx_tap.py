@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import httpcore
 import httpx
 
 from keytrail.capture.adapters.taps import Tap, Wire, put
 from keytrail.capture.view import RequestView
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 def install(wire: Wire) -> list[Tap]:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import wrapt
 
-from keytrail.capture.view import RequestView
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from contextlib import AbstractContextManager
+
+    from keytrail.capture.view import RequestView
 
 
 class Hop(Protocol):
@@ -35,9 +37,7 @@ class Wire(Protocol):
     wanted: frozenset[str]
     """Lower-case names of the headers that a view must hold."""
 
-    def begin(
-        self, read: Callable[[], RequestView], *, across_spans: bool = False
-    ) -> Hop | None:
+    def begin(self, read: Callable[[], RequestView], *, across_spans: bool = False) -> Hop | None:
         """Tell that a request is about to be sent; ``None`` where nobody is to look.
 
         ``across_spans``: the library starts a span for each hop, and :meth:`chain` holds them.
@@ -72,6 +72,7 @@ def put(owner: Any, name: str, wrapper: Callable[..., Any]) -> Tap:
 
     Raises:
         AttributeError: the library has no such function; its tap cannot be installed.
+
     """
     original = getattr(owner, name)
     inherited = name not in owner.__dict__

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import urllib3.connection
 
 from keytrail.capture.adapters.taps import Hop, Tap, Wire, put
 from keytrail.capture.view import RequestView
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 _HOP = "_keytrail_hop"
 

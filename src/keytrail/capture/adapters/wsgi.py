@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from keytrail.capture.adapters.authority import split_authority
 from keytrail.capture.view import RequestView
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 
 def is_environ(carrier: Mapping[str, Any]) -> bool:
