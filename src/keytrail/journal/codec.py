@@ -279,6 +279,11 @@ def encode_record(record: str, time: int, **content: Any) -> bytes:
     return _line({"record": record, "time": time, **content})
 
 
+def encode_note(**content: Any) -> bytes:
+    """Return a JSON line that is not part of a segment."""
+    return _line(content)
+
+
 def resource_content(resource: Resource) -> dict[str, Any]:
     """Return what a ``resource`` record says: its id, attributes and schema URL."""
     attributes = carried_attributes(resource.attributes)

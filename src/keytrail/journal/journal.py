@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import os
+import time
 import weakref
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
 from opentelemetry import metrics
+from opentelemetry.sdk.environment_variables import OTEL_BSP_SCHEDULE_DELAY
 
 from keytrail.journal.accounting import Accounting
 from keytrail.journal.bounds import Bounds
 from keytrail.journal.codec import encode_record, resource_content
+from keytrail.journal.delivery import Delivery
+from keytrail.journal.otlp import build_exporter, destination
 from keytrail.journal.queue import AuditQueue
 from keytrail.journal.segment import now
 from keytrail.journal.writer import Writer
@@ -26,6 +30,9 @@ if TYPE_CHECKING:
 Item = TypeVar("Item")
 
 _MAX_KNOWN_RESOURCES: Final = 64
+_HOLD_BATCHES: Final = 2
+"""How many batch delays of the ordinary pipeline a use waits for its own span to be accepted."""
+_DEFAULT_BATCH_DELAY: Final = 5.0
 
 
 class Journal(Generic[Item]):
@@ -48,8 +55,15 @@ class Journal(Generic[Item]):
         bounds = Bounds(
             settings.home, settings.journal_bytes, settings.journal_days, self.accounting
         )
+        self._destination = destination(settings)
+        self._delivery = self._delivering(settings)
         self._writer = Writer(
-            settings.home, start, bounds, self.accounting, most_bytes=settings.journal_bytes
+            settings.home,
+            start,
+            bounds,
+            self.accounting,
+            most_bytes=settings.journal_bytes,
+            on_begin=None if self._delivery is None else self._delivery.own,
         )
         self._queue = AuditQueue(
             prepare,
@@ -59,6 +73,18 @@ class Journal(Generic[Item]):
             interval=settings.journal_interval,
         )
         _after_fork(self)
+
+    def _delivering(self, settings: Settings) -> Delivery | None:
+        target = self._destination
+        if target is None:
+            return None
+        return Delivery(
+            settings.home,
+            lambda: build_exporter(target, settings),
+            target.name,
+            self.accounting,
+            hold=_HOLD_BATCHES * _batch_delay(os.environ),
+        )
 
     def put(self, item: Item) -> None:
         """Hand a use over; never blocks, never raises."""
@@ -73,18 +99,23 @@ class Journal(Generic[Item]):
 
     def accepted(self, ids: Iterable[tuple[int, int]]) -> None:
         """Hear which uses, by trace and span id, the ordinary pipeline brought to our endpoint."""
+        if self._delivery is not None:
+            self._delivery.accepted(ids)
 
     def delivers_like(self, exporter: SpanExporter) -> bool:
         """Return whether ``exporter`` sends to where the journal delivers; no where unclear."""
-        return False
+        return self._destination is not None and self._destination.is_of(exporter)
 
     def close(self, timeout: float) -> bool:
         """Flush, deliver what can be within ``timeout`` seconds, and write the stop record.
 
         Returns whether nothing was left to do. A use put later is written at once.
         """
-        done = self._queue.close(timeout)
-        return self._queue.alone(self._writer.close) and done
+        deadline = time.monotonic() + timeout
+        done = self._queue.close(timeout) and self._queue.alone(self._writer.close)
+        if self._delivery is not None:
+            done = self._delivery.drain(max(0, deadline - time.monotonic())) and done
+        return done
 
     def resource_id(self, resource: Resource) -> str:
         """Return the id of ``resource`` and see to it that the segment tells what it stands for."""
@@ -108,6 +139,8 @@ class Journal(Generic[Item]):
         self.accounting.reset()
         self._writer.after_fork()
         self._queue.after_fork()
+        if self._delivery is not None:
+            self._delivery.after_fork()
 
 
 def _after_fork(journal: Journal[Item]) -> None:
@@ -119,3 +152,10 @@ def _after_fork(journal: Journal[Item]) -> None:
 
     if hasattr(os, "register_at_fork"):
         os.register_at_fork(after_in_child=begin_again)
+
+
+def _batch_delay(environ: Mapping[str, str]) -> float:
+    try:
+        return max(0.0, int(environ[OTEL_BSP_SCHEDULE_DELAY]) / 1000)
+    except (KeyError, ValueError):
+        return _DEFAULT_BATCH_DELAY

@@ -141,13 +141,19 @@ def state(path: Path) -> State:
     """
     descriptor = os.open(path, os.O_RDONLY)
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return "open"
-    else:
-        return "closed"
+        return "open" if is_locked(descriptor) else "closed"
     finally:
         os.close(descriptor)
+
+
+def is_locked(descriptor: int) -> bool:
+    """Return whether another open file holds the exclusive lock."""
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    fcntl.flock(descriptor, fcntl.LOCK_UN)
+    return False
 
 
 def uses_in(path: Path, offset: int = 0) -> int:

@@ -49,7 +49,7 @@ class Writer:
         accounting: Accounting,
         *,
         most_bytes: int,
-        on_begin: Callable[[Path], None] = lambda _: None,
+        on_begin: Callable[[Path], None] | None = None,
     ) -> None:
         """``start`` goes into every segment's start record; ``on_begin`` hears of new segments."""
         self._home = home
@@ -116,7 +116,8 @@ class Writer:
     def _begin(self, now_ns: int) -> Segment:
         segment = Segment.create(self._home, now_ns)
         try:
-            self._on_begin(segment.path)
+            if self._on_begin is not None:
+                self._on_begin(segment.path)
         except OSError:
             segment.path.unlink(missing_ok=True)
             segment.close()

@@ -1,0 +1,251 @@
+"""From the journal to an OTLP endpoint, at least once, by one daemon thread of its own.
+
+It reads behind the writer of this process and takes over what others left: segments with a sidecar
+whose writer and deliverer are gone. A segment that was delivered whole is deleted. A use of which
+the ordinary pipeline may bring the span itself is held back until that is known or ``hold`` seconds
+have passed.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import random
+import threading
+import time
+from queue import Empty, SimpleQueue
+from typing import TYPE_CHECKING, Final
+
+from opentelemetry.context import _SUPPRESS_INSTRUMENTATION_KEY, attach, set_value
+from opentelemetry.sdk.trace.export import SpanExportResult
+
+from keytrail import faults
+from keytrail.journal import segment
+from keytrail.journal.aftermath import keep_refused, note_delivered
+from keytrail.journal.backlog import Backlog, SpanId
+from keytrail.journal.cursor import Cursor
+from keytrail.journal.otlp import ExporterMissingError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from pathlib import Path
+
+    from opentelemetry.sdk.trace import ReadableSpan
+    from opentelemetry.sdk.trace.export import SpanExporter
+
+    from keytrail.journal.accounting import Accounting
+
+BATCH: Final = 512
+MAX_ACCEPTED: Final = 65_536
+"""Ids of accepted uses that are remembered; of older ones the span is sent twice."""
+MAX_PAUSE: Final = 30.0
+_PAUSE: Final = 0.5
+_SECONDS_BETWEEN_SEARCHES: Final = 5.0
+_GLANCE: Final = 0.005
+
+
+class Delivery:
+    """The delivery of one process."""
+
+    def __init__(
+        self,
+        home: Path,
+        build_exporter: Callable[[], SpanExporter],
+        endpoint: str,
+        accounting: Accounting,
+        *,
+        hold: float,
+    ) -> None:
+        """``endpoint`` names the destination in notes; begins at once if uses wait on disk."""
+        self._home = home
+        self._build_exporter = build_exporter
+        self._endpoint = endpoint
+        self._accounting = accounting
+        self._hold = hold
+        self._begin()
+        if any((home / segment.LIVE).glob("*/*.cursor")):
+            self._start()
+
+    def _begin(self) -> None:
+        self._backlogs: dict[Path, Backlog] = {}
+        self._begun: SimpleQueue[tuple[Path, Cursor]] = SimpleQueue()
+        self._accepted_now: SimpleQueue[tuple[SpanId, ...]] = SimpleQueue()
+        self._accepted: dict[SpanId, None] = {}
+        self._wake: SimpleQueue[None] = SimpleQueue()
+        self._thread: threading.Thread | None = None
+        self._exporter: SpanExporter | None = None
+        self._batch = BATCH
+        self._failures = 0
+        self._not_before = 0.0
+        self._next_search = 0.0
+        self._drains_asked = self._drains_done = 0
+        self._drained = True
+        self._told_missing = False
+
+    def after_fork(self) -> None:
+        """Leave to the parent what it delivers; the exporter is kept from its destructor."""
+        for backlog in self._backlogs.values():
+            backlog.close()
+        with contextlib.suppress(Empty):
+            while True:
+                self._begun.get_nowait()[1].close()
+        self._inherited = self._exporter
+        self._begin()
+
+    def own(self, path: Path) -> None:
+        """Take charge of a segment that this process has just begun.
+
+        Raises:
+            OSError: its sidecar cannot be written.
+        """
+        self._begun.put((path, Cursor.create(path)))
+        self._start()
+
+    def accepted(self, ids: Iterable[SpanId]) -> None:
+        """Hear which uses the ordinary pipeline delivered to our endpoint; never blocks."""
+        if self._accepted_now.qsize() < MAX_ACCEPTED:
+            self._accepted_now.put(tuple(ids))
+
+    def drain(self, timeout: float) -> bool:
+        """Deliver everything now, held back or not; return whether nothing is left.
+
+        Gives up at the first failure or after ``timeout`` seconds. May be called from a signal
+        handler: the thread does the work, the caller watches.
+        """
+        if self._thread is None or not self._thread.is_alive():
+            return self._begun.empty() and not self._backlogs
+        asked = self._drains_asked = self._drains_asked + 1
+        self._wake.put(None)
+        deadline = time.monotonic() + timeout
+        while self._drains_done < asked:
+            if time.monotonic() >= deadline:
+                return False
+            time.sleep(_GLANCE)
+        return self._drained
+
+    def _start(self) -> None:
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._run, name="keytrail-delivery", daemon=True)
+            with contextlib.suppress(RuntimeError):  # at interpreter shutdown: the next run's work
+                self._thread.start()
+
+    def _run(self) -> None:
+        attach(set_value(_SUPPRESS_INSTRUMENTATION_KEY, True))
+        while True:
+            with contextlib.suppress(Empty):
+                self._wake.get(timeout=_PAUSE)
+            asked = self._drains_asked
+            self._drained = bool(self._pass(draining=asked > self._drains_done))
+            self._drains_done = asked
+
+    @faults.guarded("journal.delivery", False)
+    def _pass(self, *, draining: bool) -> bool:
+        """Deliver what is due, segment by segment; return whether nothing is left."""
+        self._take_in(draining=draining)
+        if time.monotonic() < self._not_before and not draining:
+            return False
+        for backlog in list(self._backlogs.values()):
+            if not self._deliver(backlog, draining=draining):
+                return False
+        return all(backlog.is_settled for backlog in self._backlogs.values())
+
+    def _take_in(self, *, draining: bool) -> None:
+        with contextlib.suppress(Empty):
+            while True:
+                path, held = self._begun.get_nowait()
+                self._follow(path, held, hold=self._hold)
+        with contextlib.suppress(Empty):
+            while True:
+                self._accepted.update(dict.fromkeys(self._accepted_now.get_nowait()))
+        while len(self._accepted) > MAX_ACCEPTED:
+            del self._accepted[next(iter(self._accepted))]
+        if draining or time.monotonic() >= self._next_search:
+            self._next_search = time.monotonic() + _SECONDS_BETWEEN_SEARCHES
+            self._take_over()
+
+    def _follow(self, path: Path, held: Cursor, *, hold: float) -> None:
+        try:
+            self._backlogs[path] = Backlog(path, held, self._refuse, hold=hold)
+        except OSError:
+            held.close()
+
+    def _take_over(self) -> None:
+        for found in segment.segments(self._home):
+            if found.state == "open" or found.path in self._backlogs:
+                continue
+            held = Cursor.take(found.path)
+            if held is not None:
+                self._accounting.saw(segment.uses_in(found.path, held.offset))
+                self._follow(found.path, held, hold=0)
+
+    def _deliver(self, backlog: Backlog, *, draining: bool) -> bool:
+        """Return whether the endpoint took all that it was sent."""
+        if backlog.is_gone:
+            self._accounting.dropped("journal_full", backlog.remaining())
+            self._let_go(backlog)
+            return True
+        closed = backlog.is_closed
+        while True:
+            more = backlog.read(time.monotonic())
+            self._settle(backlog)
+            if not self._send(backlog, draining=draining):
+                return False
+            if not more:
+                break
+        if closed and backlog.is_settled:
+            self._finish(backlog)
+        return True
+
+    def _settle(self, backlog: Backlog) -> None:
+        settled = backlog.settle(self._accepted)
+        for span_id in settled:
+            del self._accepted[span_id]
+        self._accounting.delivered(len(settled))
+
+    def _send(self, backlog: Backlog, *, draining: bool) -> bool:
+        clock = float("inf") if draining else time.monotonic()
+        while batch := backlog.due(clock, self._batch):
+            if not self._export([span for _, span in batch]):
+                backlog.save()
+                return False
+            backlog.confirm([line for line, _ in batch])
+            self._accounting.delivered(len(batch))
+        backlog.save()
+        return True
+
+    def _export(self, spans: list[ReadableSpan]) -> bool:
+        exporter = self._ready_exporter()
+        if exporter is not None and exporter.export(spans) is SpanExportResult.SUCCESS:
+            self._failures = 0
+            self._batch = min(BATCH, self._batch * 2)
+            return True
+        self._failures += 1
+        self._batch = max(1, self._batch // 2)  # an endpoint may take only small requests
+        pause = min(MAX_PAUSE, 2.0 ** min(self._failures, 5)) * random.uniform(0.8, 1)  # noqa: S311
+        self._not_before = time.monotonic() + pause
+        return False
+
+    def _ready_exporter(self) -> SpanExporter | None:
+        if self._exporter is None:
+            try:
+                self._exporter = self._build_exporter()
+            except ExporterMissingError as error:
+                if not self._told_missing:
+                    self._told_missing = True
+                    faults.logger.warning("%s", error)
+        return self._exporter
+
+    def _finish(self, backlog: Backlog) -> None:
+        if backlog.uses:
+            note_delivered(self._home, self._endpoint, backlog.uses, backlog.first, backlog.last)
+        backlog.remove()
+        del self._backlogs[backlog.path]
+
+    def _let_go(self, backlog: Backlog) -> None:
+        backlog.close()
+        del self._backlogs[backlog.path]
+
+    def _refuse(self, name: str, line: bytes) -> None:
+        self._accounting.dropped("unreadable")
+        with contextlib.suppress(OSError):
+            keep_refused(self._home, name, line)
+        faults.report("journal.refused", ValueError("a line of a segment cannot be read"))
