@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from keytrail.redaction import rebuild, sample
-from keytrail.redaction.editor import DroppingFreeText, Editor, Redacting
+from keytrail.redaction.editor import DroppingFreeText, Editor, Redacting, Withholding
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -110,7 +110,9 @@ class Batch:
         if not (suspicious or always or self._named.hinted(data) or wanted.hinted(data)):
             return item
         redacting = Redacting(self._names, self._named, wanted)
-        editor: Editor = DroppingFreeText(redacting) if overflowed else redacting
+        editor: Editor = redacting
+        if overflowed:
+            editor = DroppingFreeText(redacting, Withholding(redacting.tally, "overflow"))
         edited = edit(editor)
         editor.tally.publish()
         return edited if editor.tally or always else item

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol, cast
 
 from keytrail import faults, semconv
 from keytrail.redaction import own
@@ -141,84 +141,73 @@ class Redacting:
 
 
 @dataclass(frozen=True, slots=True)
-class DroppingFreeText:
-    """For a trace with more keys than memory holds: only structure passes, and that redacted."""
+class Withholding:
+    """Lets no text pass but keytrail's own words: for what could not be redacted."""
 
-    redacting: Redacting
-
-    @property
-    def tally(self) -> Tally:
-        """What was redacted so far."""
-        return self.redacting.tally
+    tally: Tally = field(default_factory=Tally)
+    rule: Rule = "fault"
 
     def text(self, text: str, place: Place) -> str:
         """Return ``REDACTED``."""
-        return _withheld(text, place, "overflow", self.tally)
+        return cast("str", self.value(text, place))
 
     def value(self, value: Any, place: Place) -> Any:
-        """Return ``value`` with ``REDACTED`` for every text in it."""
-        return _all_withheld(value, place, "overflow", self.tally)
+        """Return a number, a truth value or nothing as it is, and ``REDACTED`` for all else."""
+        if (
+            value is None
+            or isinstance(value, bool | int | float)
+            or value in ("", semconv.REDACTED)
+        ):
+            return value
+        self.tally.add(place, self.rule)
+        return semconv.REDACTED
 
     def attributes(self, attributes: Mapping[str, Any], place: Place) -> dict[str, Any]:
-        """Return the structural attributes redacted, the others without their texts."""
-        redacted = self.redacting.attributes(attributes, place)
+        """Return the names with what may pass of their values."""
         return {
-            name: value if _passes(name) else self.value(value, place)
-            for name, value in redacted.items()
+            name: value if own.is_known(name, value) else self.value(value, place)
+            for name, value in attributes.items()
+            if name not in own.HASHES or own.is_hash(value)
         }
 
 
 @dataclass(frozen=True, slots=True)
-class Withholding:
-    """For what could not be redacted: no text passes but keytrail's own words."""
+class DroppingFreeText:
+    """For a trace with more keys than memory holds: only structure passes, and that redacted."""
 
-    tally: Tally = field(default_factory=Tally)
+    redacting: Redacting
+    withholding: Withholding
+
+    @property
+    def tally(self) -> Tally:
+        """What was redacted so far."""
+        return self.withholding.tally
 
     def text(self, text: str, place: Place) -> str:
         """Return ``REDACTED``."""
-        return _withheld(text, place, "fault", self.tally)
+        return self.withholding.text(text, place)
 
     def value(self, value: Any, place: Place) -> Any:
-        """Return ``value`` with ``REDACTED`` for every text in it."""
-        return _all_withheld(value, place, "fault", self.tally)
+        """Return a number, a truth value or nothing as it is, and ``REDACTED`` for all else."""
+        return self.withholding.value(value, place)
 
     def attributes(self, attributes: Mapping[str, Any], place: Place) -> dict[str, Any]:
-        """Return the names, numbers and keytrail's own words."""
-        return {
-            name: value if own.is_known(name, value) else self.value(value, place)
-            for name, value in attributes.items()
-        }
-
-
-def _passes(name: str) -> bool:
-    return name in STRUCTURAL or name.startswith(own.PREFIX)
+        """Return the structural attributes redacted, the others without their texts."""
+        passed: dict[str, Any] = {}
+        for name, value in attributes.items():
+            structural = name in STRUCTURAL or name.startswith(own.PREFIX)
+            editor = self.redacting if structural else self.withholding
+            passed.update(editor.attributes({name: value}, place))
+        return passed
 
 
 def _each(value: Any, leaf: Callable[[Any], Any]) -> Any:
-    """Apply ``leaf`` to what is no number, truth value or nothing, inside sequences too."""
+    """Apply ``leaf`` to what is no float, truth value or nothing, inside sequences too."""
     if value is None or isinstance(value, bool | float):
         return value
-    if isinstance(value, Sequence) and not isinstance(value, str | bytes | bytearray):
+    if isinstance(value, Sequence) and not isinstance(value, str | bytes):
         return tuple(_each(element, leaf) for element in value)
     return leaf(value)
-
-
-def _withheld(text: str, place: Place, rule: Rule, tally: Tally) -> str:
-    if not text or text == semconv.REDACTED:
-        return text
-    tally.add(place, rule)
-    return semconv.REDACTED
-
-
-def _all_withheld(value: Any, place: Place, rule: Rule, tally: Tally) -> Any:
-    def leaf(one: Any) -> Any:
-        if isinstance(one, int):
-            return one
-        if isinstance(one, Mapping):
-            return {f"{number}": _each(inner, leaf) for number, inner in enumerate(one.values())}
-        return _withheld("?", place, rule, tally)
-
-    return _each(value, leaf)
 
 
 def _decoded(data: bytes) -> str:

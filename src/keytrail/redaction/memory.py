@@ -61,6 +61,7 @@ class KeyMemory:
         self._bound: OrderedDict[int, tuple[Remembered, ...]] = OrderedDict()
         self._bound_bytes = 0
         self._overflowed: OrderedDict[int, None] = OrderedDict()
+        self._recent: tuple[Remembered, ...] | None = None
 
     def remember(self, raw: RawKey, fingerprint: str | None) -> Remembered:
         """Put the key into the ring as its newest, in constant time."""
@@ -71,6 +72,7 @@ class KeyMemory:
             known = self._ring.get(value)
             if known is None or known.fingerprint != fingerprint:
                 known = self._ring[value] = Remembered(value, fingerprint)
+                self._recent = None
             self._ring.move_to_end(value)
             if len(self._ring) > self._most_in_ring:
                 self._ring.popitem(last=False)
@@ -106,9 +108,11 @@ class KeyMemory:
         return self._bound.get(trace_id, ())
 
     def recent(self) -> tuple[Remembered, ...]:
-        """Return the keys of the ring, the oldest first."""
+        """Return the keys of the ring: the very same object while no key came or went."""
         with _guard:
-            return tuple(self._ring.values())
+            if self._recent is None:
+                self._recent = tuple(self._ring.values())
+            return self._recent
 
     def _overflow(self, trace_id: int) -> None:
         self._overflowed[trace_id] = None

@@ -1,16 +1,15 @@
-"""Redaction by name: where a secret name stands in a text, and how far its value goes.
+"""Redaction by name: where a secret name stands in a text, and what its value is.
 
-One RE2 search finds the places; what follows each is read in time linear in the text.
+One RE2 search finds the places; what follows each is then read in time linear in the text.
 """
 
 from __future__ import annotations
 
-import base64
 import re
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
+from keytrail.redaction import credentials, reach
 from keytrail.redaction.names import IN_QUERY, compact
 from keytrail.redaction.pattern import Pattern
 from keytrail.redaction.regions import REDACTED, Region
@@ -44,30 +43,12 @@ _NAME, _TAIL, _SCHEME, _TOKEN, _USER = 1, 2, 3, 4, 5
 _SIGN: Final = re.compile(rb"=>|[=:,]|%(?:25)*3[ad]", re.IGNORECASE)
 _ESCAPED_SEPARATOR: Final = re.compile(rb"%(?:25)*(?:5f|2d)", re.IGNORECASE)
 _QUOTE_CHARACTER: Final = re.compile(rb"[\"']|%(?:25)*2[27]")
-_DIGIT: Final = re.compile(rb"[0-9]")
-_TOKEN_CHARACTERS: Final = re.compile(rb"[A-Za-z0-9._~+/=%-]+")
-_OPENING: Final = re.compile(
-    rb"""(?P<list>[\[(])?\s*[bBuU]?(?P<quote>\\*["']|%(?:25)*2[27])""",
-)
-_NEXT_ELEMENT: Final = re.compile(rb"""\s*,\s*[bBuU]?(?P<quote>\\*["'])""")
-_STOP: Final = rb"""[#\s"'<>`\x00-\x1f]|\\+["'nrtux]"""
-_END_IN_QUERY: Final = re.compile(_STOP + rb"""|&|;(?=\s|$|[\w.%\[\]-]+=)""")
-_END_IN_TEXT: Final = re.compile(
-    _STOP + rb"""|[&,;](?=[\w.%\[\]-]+=)|[&,;)\]}](?=[\s&,;)\]}"']|$)""",
-)
-_LINE_BREAK: Final = re.compile(rb"[\r\n\x1f]|\\+[nr]")
-_AUTHORITY: Final = re.compile(rb":(?:\\?/){2}|%(?:25)*3a(?:%(?:25)*2f){2}", re.IGNORECASE)
-_END_OF_AUTHORITY: Final = re.compile(rb"%(?:25)*(?:2f|3f|23)", re.IGNORECASE)
-_AT: Final = re.compile(rb"%(?:25)*40")
-_COLON: Final = re.compile(rb":|%(?:25)*3a", re.IGNORECASE)
 _ALREADY: Final = re.compile(REDACTED + rb"(?![A-Za-z0-9._~+/=%-])")
 _KNOWN_SCHEME: Final = re.compile(
     rb"(?:bearer|basic|token|api-?key|key|negotiate|jwt|ssws|genie ?key|bot)(?:[ \t]+|%20|\+)",
     re.IGNORECASE,
 )
 _NO_SECRET: Final = frozenset({b"none", b"null", b"true", b"false", b"undefined", REDACTED.lower()})
-_LONG: Final = 16
-"""So many token characters are taken for a secret where words may stand."""
 
 
 class NamedValues:
@@ -101,18 +82,19 @@ class NamedValues:
         if match.span(_NAME)[0] >= 0:
             return self._after_name(data, match)
         if match.span(_SCHEME)[0] >= 0:
-            return _after_scheme(data, match)
-        return _userinfo(data, *match.span(_USER))
+            scheme = data[slice(*match.span(_SCHEME))].lower()
+            return credentials.after_scheme(data, scheme, match.span(_TOKEN)[0])
+        return credentials.userinfo(data, *match.span(_USER))
 
     def _after_name(self, data: bytes, match: Match) -> Iterator[tuple[int, int]]:
         place = _Place.read(data, match)
         if place.name in self._names.only_in_query and not (
-            place.in_query and looks_secret(data, place.start)
+            place.in_query and reach.looks_secret(reach.token(data, place.start))
         ):
             return iter(())
-        opening = _OPENING.match(data, place.start)
+        opening = reach.OPENING.match(data, place.start)
         if opening:
-            return _quoted(data, opening)
+            return reach.in_quotes(data, opening)
         return iter(self._bare(data, place))
 
     def _bare(self, data: bytes, place: _Place) -> list[tuple[int, int]]:
@@ -121,16 +103,16 @@ class NamedValues:
         if place.sign == b",":
             return []
         if place.depth or (place.in_query and place.sign == b"=" and not place.spaced):
-            return [(start, _end(_end_in_query(place.depth), data, start))]
+            return [(start, reach.in_query(data, start, place.depth))]
         if place.name in self._names.authorization:
             return _authorization(data, place)
         if place.name in self._names.cookies and place.sign == b":":
-            return [(start, _end_of_line(data, place))]
-        if self._might_be_prose(place) and not looks_secret(data, start):
+            return [(start, reach.in_line(data, start, place.before))]
+        if self._might_be_prose(place) and not reach.looks_secret(reach.token(data, start)):
             return []
         if place.sign == b":" and data[start : start + 1] in (b"{", b"[", b"("):
             return []
-        return [(start, _end(_END_IN_TEXT, data, start))]
+        return [(start, reach.in_text(data, start))]
 
     def _might_be_prose(self, place: _Place) -> bool:
         if place.sign == b":":
@@ -177,111 +159,15 @@ class _Place:
         return not before or before[:1] == b"%" or before[-1:] in (b"?", b"&", b";", b"#")
 
 
-def looks_secret(data: bytes, start: int) -> bool:
-    """Tell whether a long run of token characters with a digit begins at ``start``."""
-    run = _TOKEN_CHARACTERS.match(data, start)
-    return run is not None and len(run[0]) >= _LONG and _DIGIT.search(run[0]) is not None
-
-
-def _quoted(data: bytes, opening: re.Match[bytes]) -> Iterator[tuple[int, int]]:
-    """Yield what the quotes enclose: one value, or every element of a list."""
-    element: re.Match[bytes] | None = opening
-    while element is not None:
-        start, quote = element.end(), element["quote"]
-        end = _closing(data, start, quote)
-        yield start, end
-        element = _NEXT_ELEMENT.match(data, end + len(quote)) if opening["list"] else None
-
-
-def _closing(data: bytes, start: int, quote: bytes) -> int:
-    """Return where ``quote`` closes again: inner quotes are escaped more often than it is."""
-    if quote[:1] == b"%":
-        end = data.find(quote, start)
-        return len(data) if end < 0 else end
-    at = data.find(quote[-1:], start)
-    while at >= 0:
-        escapes = at - len(data[start:at].rstrip(b"\\")) - start
-        if escapes < len(quote) or (len(quote) == 1 and escapes % 2 == 0):
-            return at - min(escapes, len(quote) - 1)
-        at = data.find(quote[-1:], at + 1)
-    return len(data)
-
-
 def _authorization(data: bytes, place: _Place) -> list[tuple[int, int]]:
+    """Return the scheme and what follows it: one token, or the whole line for other schemes."""
     start = place.start
     if _ALREADY.match(data, start):
         return []
     scheme = _KNOWN_SCHEME.match(data, start)
     if scheme:
-        return [(start, _end(_END_IN_TEXT, data, scheme.end()))]
-    return [(start, _end_of_line(data, place))]
-
-
-def _end_of_line(data: bytes, place: _Place) -> int:
-    """Return the end of a header line, or of the quotes that enclose it."""
-    end = _end(_LINE_BREAK, data, place.start)
-    quote = place.before[-1:]
-    if quote in (b'"', b"'"):
-        closing = data.find(quote, place.start, end)
-        if closing >= 0:
-            return len(data[:closing].rstrip(b"\\"))
-    return end
-
-
-def _end(pattern: re.Pattern[bytes], data: bytes, start: int) -> int:
-    found = pattern.search(data, start)
-    return len(data) if found is None else found.start()
-
-
-@lru_cache(maxsize=16)
-def _end_in_query(depth: int) -> re.Pattern[bytes]:
-    """Return what ends a value in a query string that is percent-encoded ``depth`` times."""
-    if not depth:
-        return _END_IN_QUERY
-    encoded = rb"%%(?:25){0,%d}(?:0[ad]|2[02367c]|3[bce])" % (min(depth, 8) - 1)
-    return re.compile(encoded + rb"|" + _END_IN_QUERY.pattern, re.IGNORECASE)
-
-
-def _after_scheme(data: bytes, match: Match) -> Iterator[tuple[int, int]]:
-    start = match.span(_TOKEN)[0]
-    run = _TOKEN_CHARACTERS.match(data, start)
-    if run is None:
-        return
-    scheme = data[slice(*match.span(_SCHEME))].lower()
-    if scheme == b"basic":
-        secret = _is_basic(run[0])
-    elif scheme == b"bearer":
-        secret = _DIGIT.search(run[0]) is not None
-    else:
-        secret = looks_secret(data, start)
-    if secret:
-        yield start, run.end()
-
-
-def _is_basic(token: bytes) -> bool:
-    token = token.rstrip(b".=")
-    try:
-        return b":" in base64.b64decode(token + b"=" * (-len(token) % 4), validate=True)
-    except ValueError:
-        return looks_secret(token, 0)
-
-
-def _userinfo(data: bytes, start: int, end: int) -> Iterator[tuple[int, int]]:
-    """Yield user name and password; a user name alone only where it looks like a secret."""
-    found = _AUTHORITY.match(data, start)
-    if found is None:
-        return
-    begin = found.end()
-    host = _AT.search(data, begin) if data[start : start + 1] == b"%" else None
-    stop = host.start() if host else data.rfind(b"@", begin, end)
-    if host and _END_OF_AUTHORITY.search(data, begin, stop):
-        return
-    colon = _COLON.search(data, begin, stop)
-    if colon:
-        yield begin, colon.start()
-        yield colon.end(), stop
-    elif looks_secret(data, begin):
-        yield begin, stop
+        return [(start, reach.in_text(data, scheme.end()))]
+    return [(start, reach.in_line(data, start, place.before))]
 
 
 def _spelled(name: str) -> str:

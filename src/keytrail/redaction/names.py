@@ -6,6 +6,8 @@ import re
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
+from keytrail.redaction import own
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -115,6 +117,11 @@ class SensitiveNames:
         self._attributes = frozenset(map(compact, self.listed)) - _NO_ATTRIBUTE
         self.secret = lru_cache(maxsize=4096)(self._secret)
         """Tell whether an attribute's or a mapping's name says that its value is secret."""
+        self.ordinary = lru_cache(maxsize=4096)(self._ordinary)
+        """Tell whether only the value of an attribute decides what happens to it."""
+
+    def _ordinary(self, attribute: str) -> bool:
+        return not attribute.startswith(own.PREFIX) and not self._secret(attribute)
 
     @classmethod
     def of(cls, settings: Settings) -> SensitiveNames:

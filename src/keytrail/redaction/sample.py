@@ -35,6 +35,9 @@ class Sample:
             self._texts.append(value)
         elif kind in _PLAIN:
             return
+        elif kind is tuple or kind is list:
+            for element in value:
+                self.add(element)
         elif isinstance(value, bytes | bytearray):
             self._raw.append(bytes(value))
         elif isinstance(value, Mapping):
@@ -51,17 +54,21 @@ class Sample:
         """Add the values of ``attributes``, and judge their names."""
         if not attributes:
             return
-        secret, texts = self._names.secret, self._texts
+        ordinary, texts = self._names.ordinary, self._texts
         for name, value in attributes.items():
-            if type(value) is str and not name.startswith(own.PREFIX):
+            if not ordinary(name):
+                self._add_named(name, value)
+            elif type(value) is str:
                 texts.append(value)
-            elif type(value) in _PLAIN:
-                pass
-            elif not own.is_known(name, value):
-                self.suspicious = self.suspicious or name in own.HASHES
+            else:
                 self.add(value)
-            if secret(name):
-                self.suspicious = True
+
+    def _add_named(self, name: str, value: Any) -> None:
+        if own.is_known(name, value):
+            return
+        if name in own.HASHES or self._names.secret(name):
+            self.suspicious = True
+        self.add(value)
 
     def joined(self) -> bytes:
         """Return every text, UTF-8, each set off from the next."""

@@ -10,7 +10,7 @@ from keytrail.redaction.regions import Region
 from keytrail.redaction.spellings import PROBE, Spelling, spellings
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator
 
     from keytrail.redaction.memory import KeyMemory, Remembered
 
@@ -65,39 +65,54 @@ class KnownValues:
 
     def __init__(self, memory: KeyMemory) -> None:
         self._memory = memory
-        self._index = Index(())
+        self._ring = _Ring((), Index(()))
 
     def now(self) -> Moment:
         """Return the memory's keys as they are now, indexed anew where many have come."""
         recent = self._memory.recent()
-        index = self._index
-        newer = [key for key in recent if key not in index.keys]
-        if len(newer) > MOST_BESIDE:
-            index = self._index = Index(recent)
-            newer = []
-        return Moment(self._memory, index, newer)
+        ring = self._ring
+        if recent is not ring.keys:
+            ring = self._ring = ring.followed_by(recent)
+        return Moment(self._memory, ring)
+
+
+class _Ring:
+    """The ring's keys: most of them indexed, the newest beside the index."""
+
+    def __init__(self, keys: tuple[Remembered, ...], index: Index) -> None:
+        self.keys = keys
+        self.index = index
+        self.newest = [key for key in keys if key not in index.keys]
+        self.wanted = Wanted(index, self.newest)
+
+    def followed_by(self, keys: tuple[Remembered, ...]) -> _Ring:
+        """Return the ring as it is after other keys came."""
+        following = _Ring(keys, self.index)
+        return following if len(following.newest) <= MOST_BESIDE else _Ring(keys, Index(keys))
 
 
 class Moment:
     """The ring at one moment, and what each trace adds to it."""
 
-    def __init__(self, memory: KeyMemory, index: Index, newer: Sequence[Remembered]) -> None:
+    def __init__(self, memory: KeyMemory, ring: _Ring) -> None:
         self._memory = memory
-        self._index = index
-        self._newer = newer
-        self._ring = Wanted(index, newer)
+        self._ring = ring
         self._of_trace: dict[int, Wanted] = {}
 
     def wanted(self, trace_id: int | None) -> Wanted:
         """Return what to look for in the texts of a trace, or in a text without one."""
         bound = () if trace_id is None else self._memory.bound(trace_id)
-        added = [key for key in bound if key not in self._index.keys and key not in self._newer]
-        if trace_id is None or not added:
-            return self._ring
+        if trace_id is None or not bound:
+            return self._ring.wanted
         known = self._of_trace.get(trace_id)
         if known is None:
-            known = self._of_trace[trace_id] = Wanted(self._index, [*self._newer, *added])
+            known = self._of_trace[trace_id] = self._with(bound)
         return known
+
+    def _with(self, bound: Iterable[Remembered]) -> Wanted:
+        ring = self._ring
+        added = [key for key in bound if key not in ring.index.keys and key not in ring.newest]
+        return Wanted(ring.index, [*ring.newest, *added]) if added else ring.wanted
 
 
 def _whole(data: bytes, form: Spelling) -> Iterator[Region]:

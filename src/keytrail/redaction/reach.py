@@ -1,0 +1,109 @@
+"""How far the value of a secret name goes: to its closing quote, separator or end of line.
+
+Every function reads forward once, in time linear in the text, whatever a caller sends.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+OPENING: Final = re.compile(
+    rb"""(?P<list>[\[(])?\s*[bBuU]?(?P<quote>\\*["']|%(?:25)*2[27])""",
+)
+_NEXT_ELEMENT: Final = re.compile(rb"""\s*,\s*[bBuU]?(?P<quote>\\*["'])""")
+_STOP: Final = rb"""[#\s"'<>`\x00-\x1f]|\\["'nrtux]"""
+_END_IN_QUERY: Final = re.compile(_STOP + rb"""|&|;(?=\s|$|[\w.%\[\]-]+=)""")
+_END_IN_TEXT: Final = re.compile(
+    _STOP + rb"""|[&,;](?=[\w.%\[\]-]+=)|[&,;)\]}](?=[\s&,;)\]}"']|$)""",
+)
+_LINE_BREAK: Final = re.compile(rb"[\r\n\x1f]|\\[nr]")
+_DIGIT: Final = re.compile(rb"[0-9]")
+_TOKEN_CHARACTERS: Final = re.compile(rb"[A-Za-z0-9._~+/=%-]+")
+_LONG: Final = 16
+_MOST_ENCODED: Final = 8
+
+
+def token(data: bytes, start: int) -> bytes:
+    """Return the run of token characters that begins at ``start``."""
+    run = _TOKEN_CHARACTERS.match(data, start)
+    return b"" if run is None else run[0]
+
+
+def has_digit(run: bytes) -> bool:
+    """Tell whether a run of token characters holds a digit, as few words do."""
+    return _DIGIT.search(run) is not None
+
+
+def looks_secret(run: bytes) -> bool:
+    """Tell a secret from a word, where either may stand."""
+    return len(run) >= _LONG and has_digit(run)
+
+
+def in_quotes(data: bytes, opening: re.Match[bytes]) -> Iterator[tuple[int, int]]:
+    """Yield what the quotes enclose: one value, or every element of a list."""
+    element: re.Match[bytes] | None = opening
+    while element is not None:
+        start, quote = element.end(), element["quote"]
+        end = _closing(data, start, quote)
+        yield start, end
+        element = _NEXT_ELEMENT.match(data, end + len(quote)) if opening["list"] else None
+
+
+def in_query(data: bytes, start: int, depth: int) -> int:
+    """Return where a parameter's value ends, percent-encoded ``depth`` times as a whole."""
+    return _end(_end_in_query(min(depth, _MOST_ENCODED)), data, start)
+
+
+def in_text(data: bytes, start: int) -> int:
+    """Return where a bare value ends: at a blank, a quote, or a bracket or comma that ends it."""
+    return _end(_END_IN_TEXT, data, start)
+
+
+def in_line(data: bytes, start: int, before: bytes) -> int:
+    """Return the end of the line, or of the quotes that open right before the header's name."""
+    end = _end(_LINE_BREAK, data, start)
+    if before[-1:] in (b'"', b"'"):
+        closing = data.find(before[-1:], start, end)
+        if closing >= 0:
+            return closing - _escapes(data, start, closing)
+    return end
+
+
+def _closing(data: bytes, start: int, quote: bytes) -> int:
+    """Return where ``quote`` closes again: inner quotes are escaped more often than it is."""
+    if quote[:1] == b"%":
+        end = data.find(quote, start)
+        return len(data) if end < 0 else end
+    at = data.find(quote[-1:], start)
+    while at >= 0:
+        escapes = _escapes(data, start, at)
+        if escapes < len(quote) or (len(quote) == 1 and escapes % 2 == 0):
+            return at - min(escapes, len(quote) - 1)
+        at = data.find(quote[-1:], at + 1)
+    return len(data)
+
+
+def _escapes(data: bytes, start: int, at: int) -> int:
+    """Return how many backslashes stand right before ``at``."""
+    first = at
+    while first > start and data[first - 1] == ord("\\"):
+        first -= 1
+    return at - first
+
+
+def _end(pattern: re.Pattern[bytes], data: bytes, start: int) -> int:
+    found = pattern.search(data, start)
+    return len(data) if found is None else found.start()
+
+
+@lru_cache(maxsize=_MOST_ENCODED + 1)
+def _end_in_query(depth: int) -> re.Pattern[bytes]:
+    if not depth:
+        return _END_IN_QUERY
+    encoded = rb"%%(?:25){0,%d}(?:0[ad]|2[02367c]|3[bce])" % (depth - 1)
+    return re.compile(encoded + rb"|" + _END_IN_QUERY.pattern, re.IGNORECASE)
