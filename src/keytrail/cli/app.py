@@ -7,8 +7,12 @@ import sys
 
 import typer
 
-from keytrail.cli import asking
+from keytrail.cli import asking, doctor, fingerprinting, running
 from keytrail.cli.errors import CommandError
+
+_ARGUMENTS_AS_THEY_ARE = {"ignore_unknown_options": True, "allow_interspersed_args": False}
+_ARGUMENTS_UNSEEN = {"ignore_unknown_options": True, "allow_extra_args": True}
+"""A key that is given as an argument by mistake must not be shown by the parser's message."""
 
 app = typer.Typer(
     name="keytrail",
@@ -20,6 +24,9 @@ app = typer.Typer(
 )
 app.command("keys")(asking.keys)
 app.command("uses")(asking.uses)
+app.command("run", context_settings=_ARGUMENTS_AS_THEY_ARE)(running.run)
+app.command("doctor")(doctor.doctor)
+app.command("fingerprint", context_settings=_ARGUMENTS_UNSEEN)(fingerprinting.fingerprint)
 
 
 def run() -> None:

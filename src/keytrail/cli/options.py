@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import os
 import sys
+from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from keytrail.settings import Settings
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 Format = Annotated[
     Literal["table", "json", "csv", "ndjson"],
@@ -20,7 +24,7 @@ TextFormat = Annotated[
 ]
 Home = Annotated[
     Path | None,
-    typer.Option(help="Directory of the journal.  [env: KEYTRAIL_HOME]", metavar="DIRECTORY"),
+    typer.Option(help="Directory of the journal, instead of KEYTRAIL_HOME.", metavar="DIRECTORY"),
 ]
 
 
@@ -29,10 +33,17 @@ def read_settings(home: Path | None) -> Settings:
 
     What cannot be used is named on stderr and its default kept, as a service does.
     """
-    settings = Settings.from_env(os.environ, complain=_complain)
-    if home is None:
-        return settings
-    return Settings.from_env(os.environ, complain=lambda _: None, home=home)
+    return _read(home, _complain)
+
+
+def read_quietly(home: Path | None) -> Settings:
+    """Return the same settings without a word on what cannot be used."""
+    return _read(home, lambda _: None)
+
+
+def _read(home: Path | None, complain: Callable[[str], None]) -> Settings:
+    settings = Settings.from_env(os.environ, complain=complain)
+    return settings if home is None else replace(settings, home=home)
 
 
 def _complain(message: str) -> None:
