@@ -11,6 +11,7 @@ from keytrail import semconv
 from keytrail.journal.codec import encode
 from keytrail.journal.columns import OF_ATTRIBUTE
 from keytrail.otel import limits
+from keytrail.otel.use import status_names
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
     from keytrail.otel.audit import Audit
     from keytrail.otel.use import Finished, OpenUse
 
-_STATUSES = ("http.response.status_code", "http.status_code")
 
 
 def prepare(audit: Audit, batch: Sequence[Finished]) -> list[bytes]:
@@ -33,9 +33,8 @@ def prepare(audit: Audit, batch: Sequence[Finished]) -> list[bytes]:
 def _audit_span(span: ReadableSpan, use: OpenUse) -> ReadableSpan:
     """Return ``span`` with all that keytrail knows of it, whatever its limits have taken."""
     attributes = limits.whole(span, use.start_attributes)
-    for name in _STATUSES:
-        if use.status is not None and name in attributes:
-            attributes[name] = use.status
+    if use.status is not None:
+        attributes.update(dict.fromkeys(status_names(attributes), use.status))
     failed = span.status.status_code is StatusCode.ERROR
     attributes.update(use.facts.attributes())
     attributes.update(use.said)

@@ -17,7 +17,7 @@ from opentelemetry.trace import SpanContext, SpanKind, Status, StatusCode
 from keytrail import faults
 from keytrail.otel import chain as chains
 from keytrail.otel.chain import Chain, chain_on
-from keytrail.otel.use import STATUS, Finished, OpenUse, is_http_call
+from keytrail.otel.use import Finished, OpenUse, is_http_call, status_names
 from keytrail.otel.verdict import DroppedCall, StandIn, plain
 
 if TYPE_CHECKING:
@@ -149,7 +149,7 @@ class _OwnHop(_Hop):
     def finish(self, status: int) -> None:
         super().finish(status)
         self._use.status = status
-        self._end({STATUS: status}, Status())
+        self._end(dict.fromkeys(status_names(self._call.attributes), status), Status())
 
     def fail(self, error: BaseException) -> None:
         self._use.error = type(error).__qualname__

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from opentelemetry.semconv.trace import SpanAttributes
-
 from keytrail.capture.outcome import Outcome, outcome
 
 if TYPE_CHECKING:
@@ -15,8 +13,11 @@ if TYPE_CHECKING:
 
     from keytrail.capture.facts import RequestFacts
 
-STATUS = "http.response.status_code"
-_OLD_STATUS = SpanAttributes.HTTP_STATUS_CODE
+_CONVENTIONS = (
+    ("http.request.method", "http.response.status_code"),
+    ("http.method", "http.status_code"),
+)
+"""Method and status, in the stable semantic convention and in the one before."""
 
 
 class OpenUse:
@@ -49,8 +50,11 @@ class OpenUse:
         """Return the HTTP status: the wire's own, else the span's in either convention."""
         if self.status is not None or self.error is not None:
             return self.status
-        status = attributes.get(STATUS, attributes.get(_OLD_STATUS))
-        return status if isinstance(status, int) else None
+        for _, name in _CONVENTIONS:
+            status = attributes.get(name)
+            if isinstance(status, int):
+                return status
+        return None
 
 
 class Finished(NamedTuple):
@@ -66,4 +70,9 @@ def is_http_call(attributes: Mapping[str, Any]) -> bool:
     Every stock HTTP instrumentation sets the method when it starts the span; clients of databases
     and queues that send over HTTP do not.
     """
-    return "http.request.method" in attributes or "http.method" in attributes
+    return any(method in attributes for method, _ in _CONVENTIONS)
+
+
+def status_names(attributes: Mapping[str, Any]) -> list[str]:
+    """Return the attributes that hold the status in the conventions that ``attributes`` follow."""
+    return [status for method, status in _CONVENTIONS if method in attributes]

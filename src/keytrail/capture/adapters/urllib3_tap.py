@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-import urllib3.connection
+from urllib3.connection import HTTPConnection, HTTPSConnection
 
 from keytrail.capture.adapters.taps import Hop, Tap, Wire, put
 from keytrail.capture.view import RequestView
@@ -44,8 +44,10 @@ def install(wire: Wire) -> list[Tap]:
         hop.finish(response.status)
         return response
 
-    connection = urllib3.connection.HTTPConnection
-    return [put(connection, "request", request), put(connection, "getresponse", getresponse)]
+    return [
+        put(HTTPConnection, "request", request),
+        put(HTTPConnection, "getresponse", getresponse),
+    ]
 
 
 def _view(
@@ -60,7 +62,7 @@ def _view(
     target = urlsplit(url)
     scheme, host, port = target.scheme, target.hostname, target.port
     if not scheme:
-        scheme = "https" if isinstance(connection, urllib3.connection.HTTPSConnection) else "http"
+        scheme = "https" if isinstance(connection, HTTPSConnection) else "http"
         host = getattr(connection, "_tunnel_host", None) or connection.host
         port = getattr(connection, "_tunnel_port", None) or connection.port
     return RequestView(
