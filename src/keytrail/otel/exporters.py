@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from opentelemetry.sdk._logs.export import LogRecordExportResult
 from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 
-from keytrail import semconv
+from keytrail import faults, semconv
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -30,7 +31,12 @@ class RedactingSpanExporter(SpanExporter):
 
     def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
         """Export the batch redacted; clean spans are passed as the very same objects."""
-        result = self.inner.export(self._audit.redactor.spans(spans))
+        try:
+            redacted = self._audit.redactor.spans(spans)
+        except Exception as error:  # noqa: BLE001 - fails closed: what is not redacted stays here
+            faults.report("exporter", error)
+            return SpanExportResult.FAILURE
+        result = self.inner.export(redacted)
         if self._is_destination and result is SpanExportResult.SUCCESS:
             self._audit.accepted(
                 (span.context.trace_id, span.context.span_id)
@@ -57,7 +63,12 @@ class RedactingLogExporter:
 
     def export(self, batch: Sequence[Any]) -> Any:
         """Export the batch redacted."""
-        return self.inner.export(self._audit.redactor.logs(batch))
+        try:
+            redacted = self._audit.redactor.logs(batch)
+        except Exception as error:  # noqa: BLE001 - fails closed: what is not redacted stays here
+            faults.report("log_exporter", error)
+            return LogRecordExportResult.FAILURE
+        return self.inner.export(redacted)
 
     def shutdown(self) -> None:
         """Shut the wrapped exporter down."""

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from opentelemetry.sdk.trace import SpanProcessor
 
+from keytrail import faults
 from keytrail.otel.verdict import Upgraded
 
 if TYPE_CHECKING:
@@ -36,8 +37,14 @@ class RedactingSpanProcessor(SpanProcessor):
 
     def on_end(self, span: ReadableSpan) -> None:
         """Pass a redacted copy on, unless only keytrail made the span recordable."""
-        if not _is_upgraded(span):
-            self.inner.on_end(self._audit.redactor.spans([span])[0])
+        if _is_upgraded(span):
+            return
+        try:
+            (redacted,) = self._audit.redactor.spans([span])
+        except Exception as error:  # noqa: BLE001 - fails closed: what is not redacted is not passed
+            faults.report("foreign", error)
+        else:
+            self.inner.on_end(redacted)
 
     def shutdown(self) -> None:
         """Shut the wrapped processor down."""

@@ -66,8 +66,12 @@ class AuditSpanProcessor(SpanProcessor):
     def on_end(self, span: ReadableSpan) -> None:
         """Hand a finished use to the audit queue."""
         use = self._audit.open.pop(span.context.span_id, None)
-        if use is not None:
+        if use is None:
+            return
+        try:
             self._audit.finished(Finished(span, use))
+        except Exception as error:  # noqa: BLE001 - counted; the application goes on
+            faults.report("processor.on_end", error)
 
     def shutdown(self) -> None:
         """Write what is in memory; the journal stays open for other providers."""
