@@ -49,11 +49,8 @@ def parse_authorization(value: bytes, user_is_key: Callable[[bytes], bool]) -> C
         return _with_token(SCHEMES[scheme], rest)
     if scheme == b"basic":
         return _basic(rest, user_is_key)
-    if scheme.startswith(SIGNING_SCHEMES):
-        return _signed(rest)
-    if scheme == b"aws":
-        key_id, _, signature = rest.partition(b":")
-        return Credential(key_id, semconv.OTHER, "signature", None, (signature,))
+    if scheme in SIGNING_SCHEMES:
+        return _signed(SIGNING_SCHEMES[scheme], rest)
     if scheme in KEYLESS_SCHEMES:
         return Credential(b"", semconv.OTHER, secrets=(rest,))
     return _with_token(semconv.OTHER, rest)
@@ -78,17 +75,12 @@ def parse_key_header(value: bytes) -> Credential:
 def choose_basic(user: bytes, password: bytes, user_is_key: Callable[[bytes], bool]) -> Credential:
     """Return which of the two is the key: the password, or the user name where it is empty."""
     if not password or user_is_key(user):
-        return Credential(user, "basic", "basic", None, (password,))
+        return Credential(user, "basic", "basic", secrets=(password,))
     return Credential(password, "basic", "basic", user)
 
 
 def _is_scheme(word: bytes) -> bool:
-    return (
-        word in SCHEMES
-        or word in KEYLESS_SCHEMES
-        or word in (b"basic", b"aws")
-        or word.startswith(SIGNING_SCHEMES)
-    )
+    return word in SCHEMES or word in KEYLESS_SCHEMES or word in SIGNING_SCHEMES or word == b"basic"
 
 
 def _with_token(scheme: str, rest: bytes) -> Credential:
@@ -110,10 +102,12 @@ def _basic(encoded: bytes, user_is_key: Callable[[bytes], bool]) -> Credential:
     return credential._replace(secrets=(encoded, *credential.secrets))
 
 
-def _signed(rest: bytes) -> Credential:
+def _signed(scheme: str, rest: bytes) -> Credential:
+    if scheme == "aws":
+        key_id, _, signature = rest.partition(b":")
+        return Credential(key_id, scheme, "signature", secrets=(signature,))
     named = _CREDENTIAL.search(rest)
-    signature = _SIGNATURE.search(rest)
     if named is None:
-        return Credential(b"", semconv.OTHER, secrets=(rest,))
-    secrets = (signature[1],) if signature else ()
-    return Credential(named[1], semconv.OTHER, "signature", None, secrets)
+        return Credential(b"", scheme, secrets=(rest,))
+    signed = _SIGNATURE.search(rest)
+    return Credential(named[1], scheme, "signature", secrets=(signed[1],) if signed else ())

@@ -60,7 +60,7 @@ class Pattern:
         self._compiled: Any = None
 
     def fullmatch(self, text: bytes) -> re.Match[bytes] | None:
-        """Match the whole of ``text``; RE2's matches have the methods of ``re``'s."""
+        """Match the whole of ``text``; ask RE2's matches for groups by number only."""
         found: re.Match[bytes] | None = self._pattern().fullmatch(text)
         return found
 
@@ -69,17 +69,21 @@ class Pattern:
         found: re.Match[bytes] | None = self._pattern().search(text)
         return found
 
-    def groups(self) -> tuple[int, frozenset[str]]:
-        """Return how many groups the pattern has, and the names of those that have one.
+    def groups(self) -> tuple[int, Mapping[str, int]]:
+        """Return how many groups the pattern has, and the numbers of the named ones.
 
         Raises:
             ValueError: the pattern cannot be compiled.
+
         """
         try:
             pattern = self._pattern()
         except (re.error, re2.error):
             raise ValueError("not a pattern") from None
-        return pattern.groups, frozenset(pattern.groupindex)
+        names = pattern.groupindex.items()
+        return pattern.groups, {
+            name.decode() if isinstance(name, bytes) else name: number for name, number in names
+        }
 
     def _pattern(self) -> Any:
         if not self._users:
@@ -130,6 +134,7 @@ def read_providers(path: Path) -> tuple[Provider, ...]:
 
     Raises:
         CatalogueError: the file cannot be read or an entry cannot be used.
+
     """
     try:
         with path.open("rb") as file:
@@ -138,6 +143,8 @@ def read_providers(path: Path) -> tuple[Provider, ...]:
         raise CatalogueError(f"{path}: {error.strerror}") from None
     except ValueError as error:
         raise CatalogueError(f"{path}: not a TOML file: {error}") from None
+    if not isinstance(entries, list):
+        raise CatalogueError(f"{path}: 'providers' is not a list\nhint: write [[providers]]")
     return tuple(_checked_provider(entry, path, number) for number, entry in enumerate(entries, 1))
 
 
@@ -148,7 +155,7 @@ _CHOICES = {"id_in": ("key", "companion"), "key_in": ("password", "user")}
 
 def _checked_provider(entry: Any, path: Path, number: int) -> Provider:
     where = f"{path}: provider {number}"
-    hint = "hint: the fields are in docs/catalogue.md"
+    hint = f"hint: the fields are {', '.join(field.name for field in fields(Provider))}"
     if not isinstance(entry, dict) or not isinstance(entry.get("provider"), str):
         raise CatalogueError(f"{where}: 'provider' is missing\n{hint}")
     for name, value in entry.items():

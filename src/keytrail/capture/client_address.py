@@ -31,7 +31,8 @@ class ClientAddress:
     ``X-Forwarded-For`` that is not itself trusted is. ``Forwarded`` is read only where
     ``X-Forwarded-For`` is absent: nearly every proxy appends to the latter, and one that does not
     write the former passes on what the client put there. An entry that is no address ends the
-    walk: what stands to its left is vouched for by nobody.
+    walk: what stands to its left is vouched for by nobody. A peer without an address is on this
+    machine, behind a Unix socket, and believed where any proxy is.
     """
 
     def __init__(self, trusted: Sequence[Network], policy: Policy) -> None:
@@ -44,14 +45,16 @@ class ClientAddress:
 
     def find(self, view: RequestView) -> str | None:
         """Return the client's address under the policy; ``None`` where there is none to tell."""
-        if self._policy == "none" or not view.peer:
+        if self._policy == "none":
             return None
         client = self._walk(view) if self._trusted else view.peer
+        if not client:
+            return None
         return client if self._policy == "full" else _truncated(client)
 
     def _walk(self, view: RequestView) -> str:
         client = view.peer
-        if not self._is_trusted(client):
+        if client and not self._is_trusted(client):
             return client
         for entry in _forwarded_from_right(view):
             address = _parse(entry)

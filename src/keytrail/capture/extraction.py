@@ -146,7 +146,7 @@ class Extraction:
         for name in signed:
             if name in known_names.SIGNED_QUERY_IDS:
                 key_id = signed[name].partition(b"/")[0]
-                credential = Credential(key_id, "", "signed_url", None, secrets)
+                credential = Credential(key_id, "", "signed_url", secrets=secrets)
                 return self._take(found, credential, "query", name)
         found.secrets += _raw(secrets)
         return None

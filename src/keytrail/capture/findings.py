@@ -5,7 +5,7 @@ from __future__ import annotations
 import ipaddress
 from functools import lru_cache
 from math import log2
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
 from keytrail.capture.providers import serves
 
@@ -32,12 +32,6 @@ _WEAK_BITS = 64
 _STRONG_LENGTH = 20
 _STRONG_DISTINCT = 5
 _DEFAULT_PORTS = frozenset({None, 80, 443})
-
-
-class WrongHost(NamedTuple):
-    """Where a key should have gone instead."""
-
-    host_expected: str
 
 
 def in_order(findings: Collection[str]) -> tuple[str, ...]:
@@ -81,22 +75,22 @@ def is_cleartext(view: RequestView) -> bool:
 
 def wrong_host(
     view: RequestView, hosts: Sequence[str], first: Endpoint | None = None
-) -> WrongHost | None:
-    """Return where a key should have gone, if the outgoing ``view`` is not it.
+) -> str | None:
+    """Return the host that a key should have gone to, if the outgoing ``view`` goes to another.
 
-    ``hosts`` are the only ones that the key is for, if that is known. Where it is not, a key that
+    It comes with its port where only that differs. ``hosts`` are the only ones that the key is for, if that is known. Where it is not, a key that
     was meant for the ``first`` host of a chain of redirects must not reach another one. Ports 80
     and 443 are one: from ``http`` to ``https`` on a host is no other host.
     """
     if hosts:
-        return None if serves(hosts, view.host) else WrongHost(_expected(hosts, first))
+        return None if serves(hosts, view.host) else _expected(hosts, first)
     if first is None:
         return None
     host, port = first
     if host != view.host:
-        return WrongHost(host)
+        return host
     if _port(port) != _port(view.port):
-        return WrongHost(f"{host}:{port}" if port else host)
+        return f"{host}:{port}" if port else host
     return None
 
 

@@ -37,6 +37,7 @@ class Peppers:
 
         Raises:
             ValueError: ``key`` is empty; what has no key must have no fingerprint.
+
         """
         return _hexdigest(self.__states[0], key)
 

@@ -72,6 +72,7 @@ def read_inventory(path: Path) -> tuple[Entry, ...]:
 
     Raises:
         InventoryError: the file cannot be read, or an entry cannot be used.
+
     """
     read = _csv_fields if path.suffix.lower() == ".csv" else _toml_fields
     try:
@@ -118,9 +119,13 @@ class Inventory:
         state = _state_of(path)
         if state != self._state:
             self._state = state
-            threading.Thread(
+            reader = threading.Thread(
                 target=self._load, args=(path,), name="keytrail-inventory", daemon=True
-            ).start()
+            )
+            try:
+                reader.start()
+            except RuntimeError as error:  # no more threads: the old entries stay
+                faults.report("capture.inventory", error)
 
     def _load(self, path: Path) -> None:
         try:
@@ -166,15 +171,10 @@ def _csv_fields(path: Path) -> Iterator[tuple[str, Mapping[str, object]]]:
             for row in reader:
                 row.pop(None, None)  # cells beyond the last name
                 fields = {name.strip().lower(): text for name, text in row.items() if text}
-                yield (
-                    f"{path}: line {reader.line_num}",
-                    {
-                        **fields,
-                        "hosts": fields.get("hosts", "").split(),
-                    },
-                )
+                hosts = fields.get("hosts", "").split()
+                yield f"{path}: line {reader.line_num}", {**fields, "hosts": hosts}
         except csv.Error:
-            raise InventoryError(f"{path}: line {reader.line_num}: not CSV") from None
+            raise InventoryError(f"{path}: after line {reader.line_num}: not CSV") from None
 
 
 def _entry(where: str, fields: Mapping[str, object]) -> Entry:

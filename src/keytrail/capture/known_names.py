@@ -117,5 +117,14 @@ KEYLESS_SCHEMES: Final = frozenset(
 )
 """Schemes that prove a key without sending it, differently each time: no key can be told."""
 
-SIGNING_SCHEMES: Final = (b"aws4-", b"goog4-")
-"""How the schemes begin that sign and name the key in ``Credential=``."""
+SIGNING_SCHEMES: Final = {
+    name.encode(): name
+    for name in (
+        "aws",
+        "aws4-ecdsa-p256-sha256",
+        "aws4-hmac-sha256",
+        "goog4-hmac-sha256",
+        "goog4-rsa-sha256",
+    )
+}
+"""Schemes that sign the request and name the key that signed."""

@@ -5,12 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from keytrail import semconv
-from keytrail.capture.catalogue import Provider, built_in_providers, read_providers
+from keytrail.capture.catalogue import Pattern, Provider, built_in_providers, read_providers
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from pathlib import Path
-    from re import Match
 
     from keytrail.capture.facts import FoundKey
 
@@ -60,6 +59,7 @@ class Catalogue:
 
         Raises:
             CatalogueError: the file cannot be read or an entry cannot be used.
+
         """
         return cls([*(read_providers(path) if path else ()), *built_in_providers()])
 
@@ -96,10 +96,9 @@ class Catalogue:
         """Return the key that the path of a URL at ``host`` holds, if the catalogue says so."""
         for entry in self._serving(host):
             if entry.path is not None:
-                encoded = path.encode("utf-8", "surrogatepass")
-                match = entry.path.search(encoded[:_MAX_MATCHED])
-                if match is not None:
-                    return _path_key(match, encoded)
+                found = _path_key(entry.path, path.encode("utf-8", "surrogatepass"))
+                if found is not None:
+                    return found
         return None
 
     def _index(self, entry: Provider) -> None:
@@ -133,12 +132,15 @@ class Catalogue:
         return found
 
 
-def _path_key(match: Match[bytes], path: bytes) -> PathKey:
-    start, end = match.span("key")
+def _path_key(pattern: Pattern, path: bytes) -> PathKey | None:
+    match = pattern.search(path[:_MAX_MATCHED])
+    if match is None:
+        return None
+    _, numbers = pattern.groups()
+    start, end = match.span(numbers["key"])
     redacted = path[:start] + semconv.REDACTED.encode() + path[end:]
-    return PathKey(
-        path[start:end], match.groupdict().get("id"), redacted.decode("utf-8", "replace")
-    )
+    companion = match.group(numbers["id"]) if "id" in numbers else None
+    return PathKey(path[start:end], companion, redacted.decode("utf-8", "replace"))
 
 
 def _identified(entry: Provider, found: FoundKey, *, bound: bool) -> Identified:

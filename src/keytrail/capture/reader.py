@@ -169,10 +169,10 @@ def _outgoing_findings(
     if findings.is_cleartext(view):
         told.add(findings.CLEARTEXT_HTTP)
     for identity in identities:
-        astray = findings.wrong_host(view, identity.hosts, first_host)
-        if astray is not None:
+        expected = findings.wrong_host(view, identity.hosts, first_host)
+        if expected is not None:
             told.add(findings.WRONG_HOST)
-            return findings.in_order(told), astray.host_expected
+            return findings.in_order(told), expected
     return findings.in_order(told), None
 
 
