@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import http.client
 import os
 import sys
 import tempfile
@@ -37,21 +36,15 @@ def demo(dir: Directory = None, requests: Requests = 3000, no_color: NoColor = F
         )
     if no_color:
         os.environ["NO_COLOR"] = "1"
+    from keytrail.demo.errors import DemoError
     from keytrail.demo.run import run
-    from keytrail.demo.services import ServiceError
-    from keytrail.demo.stage import StageError
     from keytrail.sources import CannotAnswer
 
     directory = dir or Path(tempfile.mkdtemp(prefix="keytrail-demo-"))
     try:
         wrong = run(directory, requests, sys.stdout, sys.stderr)
-    except StageError as error:
-        raise CommandError(str(error), 2) from None
-    except (ServiceError, CannotAnswer) as error:
+    except (DemoError, CannotAnswer) as error:
         raise CommandError(str(error)) from None
-    except (OSError, http.client.HTTPException) as error:
-        raise CommandError(
-            f"the demo was cut short: {type(error).__name__}: {error}\nhint: see {directory}/logs"
-        ) from None
     if wrong:
-        raise CommandError("\n  ".join(["the report is not what was sent:", *wrong]))
+        wrong.append(f"hint: what the services said is in {directory / 'logs'}")
+        raise CommandError("\n".join(["the report is not what was sent:", *wrong]))
