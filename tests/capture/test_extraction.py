@@ -207,9 +207,9 @@ def test_other_presigned_urls(query: str, key_id: str) -> None:
 
 def test_a_signature_without_an_id_is_redacted_only() -> None:
     """Nobody can tell whose it is."""
-    read = READER.incoming(make_view(query=b"Signature=00ff"))
+    read = READER.incoming(make_view(query=b"Signature=00%2Bff&Signature=11ee"))
     assert read.facts.keys == ()
-    assert _secrets(read) == {(b"00ff", None)}
+    assert _secrets(read) == {(b"00+ff", None), (b"00%2Bff", None), (b"11ee", None)}
 
 
 @pytest.mark.parametrize(

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 import time
-from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Final
 from urllib.parse import unquote_to_bytes
@@ -40,13 +40,13 @@ _NOT_OPAQUE = frozenset({b'["', b"ey"})
 _FIRST, _KEY_HEADER, _PROXY = range(3)
 
 
-@dataclass(slots=True)
+@dataclasses.dataclass(slots=True)
 class Found:
     """What one request holds; raw, so never to be kept."""
 
-    keys: list[FoundKey] = field(default_factory=list)
+    keys: list[FoundKey] = dataclasses.field(default_factory=list)
     """In the order of trust: ``Authorization``, key headers, query, cookies, the rest."""
-    secrets: list[RawKey] = field(default_factory=list)
+    secrets: list[RawKey] = dataclasses.field(default_factory=list)
     """What must be redacted and belongs to none of the keys."""
     user_tokens: int = 0
     redacted_path: str | None = None
@@ -116,7 +116,8 @@ class Extraction:
                 self._take(found, parse_key_header(value), "header", name)
 
     def _read_query(self, found: Found, query: bytes, host: str) -> None:
-        signed: dict[str, bytes] = {}
+        key_ids: list[tuple[str, bytes]] = []
+        signatures: list[bytes] = []
         for pair in query[:MAX_BYTES].split(b"&"):
             name, _, encoded = pair.partition(b"=")
             if not encoded:
@@ -125,13 +126,14 @@ class Extraction:
             if field is None:
                 continue
             value = _decoded(encoded).strip()
-            if field in known_names.SIGNED_QUERY_IDS or field in known_names.SIGNED_QUERY_SECRETS:
-                signed[field] = value
+            forms = (value,) if encoded == value else (value, encoded)
+            if field in known_names.SIGNED_QUERY_IDS:
+                key_ids.append((field, value.partition(b"/")[0]))
+            elif field in known_names.SIGNED_QUERY_SECRETS:
+                signatures += forms
             elif self._is_query_key(field, value, host):
-                secrets = () if encoded == value else (encoded,)
-                self._take(found, Credential(value, "", secrets=secrets), "query", field)
-        if signed:
-            self._take_signed(found, signed)
+                self._take(found, Credential(value, "", secrets=forms[1:]), "query", field)
+        self._take_signed(found, key_ids, signatures)
 
     def _is_query_key(self, field: str, value: bytes, host: str) -> bool:
         return (
@@ -141,15 +143,14 @@ class Extraction:
             or self._catalogue.takes_query_key(host, field)
         )
 
-    def _take_signed(self, found: Found, signed: dict[str, bytes]) -> None:
-        secrets = tuple(signed[name] for name in signed if name in known_names.SIGNED_QUERY_SECRETS)
-        for name in signed:
-            if name in known_names.SIGNED_QUERY_IDS:
-                key_id = signed[name].partition(b"/")[0]
-                credential = Credential(key_id, "", "signed_url", secrets=secrets)
-                return self._take(found, credential, "query", name)
-        found.secrets += _raw(secrets)
-        return None
+    def _take_signed(
+        self, found: Found, key_ids: Sequence[tuple[str, bytes]], signatures: Sequence[bytes]
+    ) -> None:
+        for field, key_id in key_ids:
+            credential = Credential(key_id, "", "signed_url", secrets=tuple(signatures))
+            self._take(found, credential, "query", field)
+        if not key_ids:
+            found.secrets += _raw(signatures)
 
     def _read_cookies(self, found: Found, lines: Sequence[bytes]) -> None:
         for line in lines:

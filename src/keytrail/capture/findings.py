@@ -78,9 +78,10 @@ def wrong_host(
 ) -> str | None:
     """Return the host that a key should have gone to, if the outgoing ``view`` goes to another.
 
-    It comes with its port where only that differs. ``hosts`` are the only ones that the key is for, if that is known. Where it is not, a key that
-    was meant for the ``first`` host of a chain of redirects must not reach another one. Ports 80
-    and 443 are one: from ``http`` to ``https`` on a host is no other host.
+    It comes with its port where only that differs. ``hosts`` are the only ones that the key is
+    for, if that is known. Where it is not, a key that was meant for the ``first`` host of a chain
+    of redirects must not reach another one. Ports 80 and 443 are one: from ``http`` to ``https``
+    on a host is no other host.
     """
     if hosts:
         return None if serves(hosts, view.host) else _expected(hosts, first)

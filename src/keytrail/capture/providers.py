@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
 from keytrail import semconv
@@ -50,6 +51,7 @@ class Catalogue:
         self._by_field: dict[str, list[Provider]] = {}
         self.headers = frozenset(name for entry in providers for name in entry.headers)
         self.query = frozenset(name for entry in providers for name in entry.query)
+        self._serving = lru_cache(maxsize=256)(self._find_serving)
         for entry in providers:
             self._index(entry)
 
@@ -123,13 +125,11 @@ class Catalogue:
                 return entry
         return None
 
-    def _serving(self, host: str) -> list[Provider]:
-        if not host:
-            return []
+    def _find_serving(self, host: str) -> tuple[Provider, ...]:
         found = [*self._by_host.get(host, ())]
         for domain in _domains(host):
-            found += [e for e in self._by_host.get(domain, ()) if e not in found]
-        return found
+            found += [entry for entry in self._by_host.get(domain, ()) if entry not in found]
+        return tuple(found)
 
 
 def _path_key(pattern: Pattern, path: bytes) -> PathKey | None:
