@@ -25,6 +25,7 @@ def note_delivered(home: Path, endpoint: str, uses: int, first: int, last: int) 
 
     Raises:
         OSError: the home cannot be written.
+
     """
     path = home / DELIVERED
     _append(path, encode_note(time=now(), endpoint=endpoint, uses=uses, first=first, last=last))
@@ -41,6 +42,7 @@ def keep_refused(home: Path, segment: str, line: bytes) -> None:
 
     Raises:
         OSError: the home cannot be written.
+
     """
     path = private_directory(home, REFUSED) / segment
     if not path.exists() or path.stat().st_size + len(line) <= MAX_REFUSED_BYTES:

@@ -64,6 +64,7 @@ class Backlog:
 
         Raises:
             OSError: the segment cannot be read.
+
         """
         self.path = path
         self.uses = 0
@@ -181,6 +182,7 @@ class Backlog:
 
         Raises:
             OSError: the disk did not take it.
+
         """
         self._cursor.advance(next(iter(self._waiting), self._position))
 

@@ -84,8 +84,6 @@ def _last_written(segment: Found) -> int:
 
 
 def _last_tenth(home: Path) -> bool:
-    try:
-        disk = os.statvfs(home)
-    except OSError:
-        return False  # no home yet: the writer will tell
+    nearest = next(path for path in (home, *home.parents) if path.exists())
+    disk = os.statvfs(nearest)
     return disk.f_bavail * 10 < disk.f_blocks

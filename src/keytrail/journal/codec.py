@@ -87,6 +87,7 @@ def encode(span: ReadableSpan, columns: Columns, resource_id: str) -> bytes:
 
     Raises:
         ValueError: the span has no context, or a column holds what JSON cannot.
+
     """
     context = span.get_span_context()
     if context is None:
@@ -199,6 +200,7 @@ def decode(line: Mapping[str, Any], resource: Resource) -> ReadableSpan:
 
     Raises:
         KeyError, TypeError, ValueError: the line is not one that :func:`encode` wrote.
+
     """
     rest = line["span"]
     dropped = rest.get("dropped", (0, 0, 0))

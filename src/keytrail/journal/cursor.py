@@ -39,6 +39,7 @@ class Cursor:
 
         Raises:
             OSError: it cannot be written, or another process was quicker.
+
         """
         path = sidecar(segment)
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
@@ -59,6 +60,7 @@ class Cursor:
 
         Raises:
             OSError: the disk did not take it; the old offset stands.
+
         """
         if offset != self.offset:
             os.pwrite(self._descriptor, b"%0*d\n" % (_DIGITS, offset), 0)

@@ -96,6 +96,7 @@ class Delivery:
 
         Raises:
             OSError: its sidecar cannot be written.
+
         """
         self._begun.put((path, Cursor.create(path)))
         self._start()

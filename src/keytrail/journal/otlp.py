@@ -116,6 +116,7 @@ def build_exporter(destination: Destination, settings: Settings) -> SpanExporter
 
     Raises:
         ExporterMissingError: it is not installed.
+
     """
     try:
         if destination.protocol == "grpc":

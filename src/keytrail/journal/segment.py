@@ -14,7 +14,6 @@ import re
 import socket
 import time
 from dataclasses import dataclass
-from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Final, Literal
 
 if TYPE_CHECKING:
@@ -55,6 +54,7 @@ class Segment:
 
         Raises:
             OSError: the home cannot be written.
+
         """
         directory = private_directory(home, LIVE, utc_day(now))
         path = directory / f"{host_name()}-{os.getpid()}-{now}{SUFFIX}"
@@ -74,6 +74,7 @@ class Segment:
 
         Raises:
             UnwrittenError: the disk took only some of them; a half line has been taken back.
+
         """
         data = b"".join([b"\n", *lines] if self._torn else lines)
         written = 0
@@ -138,6 +139,7 @@ def state(path: Path) -> State:
 
     Raises:
         FileNotFoundError: there is no such file any more.
+
     """
     descriptor = os.open(path, os.O_RDONLY)
     try:
@@ -179,6 +181,7 @@ def private_directory(home: Path, *names: str) -> Path:
 
     Raises:
         OSError: it cannot be created.
+
     """
     path = home
     missing = [home, *home.parents]
@@ -198,7 +201,7 @@ def _create_private(directory: Path) -> None:
 
 def utc_day(now: int) -> str:
     """Return the UTC day of ``now`` (Unix nanoseconds) as ``YYYY-MM-DD``."""
-    return datetime.fromtimestamp(now // 10**9, timezone.utc).strftime("%Y-%m-%d")
+    return time.strftime("%Y-%m-%d", time.gmtime(now // 10**9))
 
 
 def host_name() -> str:

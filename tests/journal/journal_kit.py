@@ -1,0 +1,181 @@
+"""Spans, receivers and processes that the journal's tests share."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.trace import ReadableSpan
+from opentelemetry.trace import SpanContext, SpanKind, TraceFlags
+
+from keytrail.journal.codec import Columns, encode
+from keytrail.journal.journal import Journal
+from keytrail.settings import Settings
+from support.services import clean_environ
+
+RESOURCE = Resource({"service.name": "orders"})
+START = 1_780_000_000_000_000_000
+
+Use = tuple[int, bool]
+"""Number and whether the ordinary trace has it too."""
+
+
+def make_span(number: int, *, sampled: bool = False, **parts: Any) -> ReadableSpan:
+    """Return the audit span of use ``number``."""
+    defaults: dict[str, Any] = {
+        "name": "GET /v1/orders",
+        "context": SpanContext(number + 1, number + 1, False, TraceFlags(sampled)),
+        "resource": RESOURCE,
+        "attributes": {"keytrail.schema_version": "1.0", "number": number},
+        "kind": SpanKind.SERVER,
+        "start_time": START + number,
+        "end_time": START + number + 1000,
+    }
+    return ReadableSpan(**(defaults | parts))
+
+
+def columns_of(*, sampled: bool = False) -> Columns:
+    """Return the columns that every use of these tests has."""
+    return {"key": "f" * 64, "direction": "incoming", "outcome": "success", "sampled": sampled}
+
+
+def open_journal(home: Path, **settings: Any) -> Journal[Use]:
+    """Return a journal whose items are the numbers of uses."""
+
+    def prepare(batch: Sequence[Use]) -> list[bytes]:
+        return [
+            encode(
+                make_span(number, sampled=sampled),
+                columns_of(sampled=sampled),
+                journal.resource_id(RESOURCE),
+            )
+            for number, sampled in batch
+        ]
+
+    chosen: dict[str, Any] = {"home": home, "journal_interval": 0.02} | settings
+    journal: Journal[Use] = Journal(Settings(**chosen), prepare, {"service": "orders"})
+    return journal
+
+
+def eventually(holds: Callable[[], object], seconds: float = 15) -> None:
+    """Wait until ``holds()``, else fail."""
+    deadline = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < deadline, "it did not happen in time"
+        time.sleep(0.01)
+
+
+def lines_of(home: Path) -> list[dict[str, Any]]:
+    """Return every whole line of every segment, in order."""
+    return [json.loads(line) for path in paths_of(home) for line in path.read_bytes().splitlines()]
+
+
+def paths_of(home: Path) -> list[Path]:
+    """Return the segments in order of their beginning."""
+    return sorted(home.glob("live/*/*.ndjson"), key=lambda path: path.stem.rpartition("-")[2])
+
+
+def numbers_of(home: Path) -> list[int]:
+    """Return the numbers of the uses in a journal, sorted."""
+    return sorted(line["attributes"]["number"] for line in lines_of(home) if "record" not in line)
+
+
+@dataclass
+class Receiver:
+    """An OTLP/HTTP receiver on loopback."""
+
+    port: int = 0
+    numbers: list[int] = field(default_factory=list)
+    headers: list[Mapping[str, str]] = field(default_factory=list)
+    paths: list[str] = field(default_factory=list)
+    status: int = 200
+    largest: int = 2**40
+    """Bytes beyond which a request is refused."""
+    hanging: threading.Event = field(default_factory=threading.Event)
+    """While set, requests are not answered."""
+
+    @property
+    def url(self) -> str:
+        """The base URL."""
+        return f"http://127.0.0.1:{self.port}"
+
+    def take(self, path: str, headers: Mapping[str, str], body: bytes) -> int:
+        """Handle one request; return its status."""
+        self.paths.append(path)
+        self.headers.append({name.lower(): value for name, value in headers.items()})
+        while self.hanging.is_set():
+            time.sleep(0.01)
+        if len(body) > self.largest:
+            return 413
+        if self.status != 200:
+            return self.status
+        if headers.get("Content-Encoding") == "gzip":
+            body = gzip.decompress(body)
+        self.numbers += numbers_in(ExportTraceServiceRequest.FromString(body))
+        return 200
+
+
+def numbers_in(request: ExportTraceServiceRequest) -> list[int]:
+    """Return the numbers of the uses in an OTLP request."""
+    return [
+        attribute.value.int_value
+        for of_resource in request.resource_spans
+        for of_scope in of_resource.scope_spans
+        for span in of_scope.spans
+        for attribute in span.attributes
+        if attribute.key == "number"
+    ]
+
+
+@contextmanager
+def receiving(receiver: Receiver) -> Iterator[None]:
+    """Run ``receiver``, on its old port if it had one."""
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            status = receiver.take(self.path, dict(self.headers.items()), body)
+            self.send_response(status)
+            if status == 302:
+                self.send_header("Location", "/elsewhere")
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+        def log_message(self, *_: Any) -> None:
+            pass
+
+    listener = ThreadingHTTPServer(("127.0.0.1", receiver.port), Handler)
+    listener.daemon_threads = True
+    receiver.port = listener.server_address[1]
+    threading.Thread(target=listener.serve_forever, args=(0.02,), daemon=True).start()
+    try:
+        yield
+    finally:
+        receiver.hanging.clear()
+        listener.shutdown()
+        listener.server_close()
+
+
+def start_python(script: str, *arguments: object, **environ: str) -> subprocess.Popen[str]:
+    """Start ``script`` in a process of its own, with the tests' folder importable."""
+    return subprocess.Popen(
+        [sys.executable, "-c", script, *map(str, arguments)],
+        env=clean_environ(PYTHONPATH=str(Path(__file__).parents[1]), **environ),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )

@@ -1,0 +1,222 @@
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from journal.journal_kit import lines_of, numbers_of, open_journal, start_python
+from keytrail import faults
+from keytrail.journal.accounting import Accounting, Snapshot
+from keytrail.journal.queue import AuditQueue
+
+
+def make_queue(
+    written: list[bytes], *, size: int = 1000, interval: float = 0.02
+) -> tuple[AuditQueue[int], Accounting]:
+    """Return a queue of numbers that goes to ``written``; number 13 cannot be prepared."""
+    accounting = Accounting(delivers=False)
+
+    def prepare(batch: Sequence[int]) -> list[bytes]:
+        if 13 in batch:
+            raise KeyError(13)
+        return [b"%d\n" % number for number in batch]
+
+    def write(lines: list[bytes]) -> list[bytes]:
+        written.extend(lines)
+        accounting.journaled(len(lines))
+        return []
+
+    return AuditQueue(prepare, write, accounting, size=size, interval=interval), accounting
+
+
+def test_flush_returns_when_everything_put_before_is_written() -> None:
+    """A flush does not wait for the interval, and keeps the order."""
+    written: list[bytes] = []
+    queue, accounting = make_queue(written, interval=60)
+    for number in range(1000):
+        queue.put(number)
+    assert queue.flush(5)
+    assert written == [b"%d\n" % number for number in range(1000) if number != 13]
+    assert accounting.snapshot() == Snapshot(1000, 999, 0, {"fault": 1})
+
+
+@pytest.fixture(autouse=True)
+def _counted(counted_faults: None) -> None:
+    """Number 13 is a fault in most of these tests."""
+
+
+def test_a_bad_use_does_not_lose_the_others(caplog: pytest.LogCaptureFixture) -> None:
+    """A use that cannot be prepared is a counted fault; its 511 neighbours are written."""
+    before = faults.counts().get("journal.prepare", 0)
+    written: list[bytes] = []
+    queue, accounting = make_queue(written)
+    for number in range(512):
+        queue.put(number)
+    assert queue.flush(5)
+    assert len(written) == 511
+    assert accounting.snapshot() == Snapshot(512, 511, 0, {"fault": 1})
+    assert faults.counts()["journal.prepare"] == before + 1
+
+
+def test_a_writer_that_raises_is_a_fault_and_the_thread_lives_on() -> None:
+    """An error that nobody foresaw costs its batch, counted, and not the ones behind."""
+    accounting = Accounting(delivers=False)
+    written: list[bytes] = []
+
+    def write(lines: list[bytes]) -> list[bytes]:
+        if lines == [b"1"]:
+            raise RuntimeError
+        written.extend(lines)
+        accounting.journaled(len(lines))
+        return []
+
+    queue: AuditQueue[bytes] = AuditQueue(list, write, accounting, size=10, interval=0.01)
+    for item in (b"1", b"2"):
+        queue.put(item)
+        assert queue.flush(5)
+    assert written == [b"2"]
+    assert accounting.snapshot() == Snapshot(2, 1, 0, {"fault": 1})
+
+
+def test_a_full_queue_drops_counts_and_warns_once(
+    home: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Case D2 in memory: the equation holds at every look, and there is one warning, not 5000."""
+    journal = open_journal(home, queue_size=64, journal_interval=0.5)
+    for number in range(5000):
+        journal.put((number, False))
+        if number % 100 == 0:
+            books = journal.accounting.snapshot()
+            assert books.seen == books.delivered + books.waiting + sum(books.dropped.values())
+            assert 0 <= books.waiting <= 64 + 512
+    assert journal.flush(5)
+    assert journal.close(5)
+    books = journal.accounting.snapshot()
+    kept = len(numbers_of(home))
+    assert books == Snapshot(5000, kept, 0, {"queue_full": 5000 - kept})
+    assert [record.args[1] for record in caplog.records if isinstance(record.args, tuple)] == [
+        "queue_full"
+    ]
+    gaps = [line["attributes"]["uses"] for line in lines_of(home) if line.get("record") == "gap"]
+    assert sum(gaps) == 5000 - kept
+
+
+def test_a_use_put_after_close_is_written_at_once(home: Path) -> None:
+    """What ends while the process ends is not lost."""
+    journal = open_journal(home)
+    assert journal.close(5)
+    journal.put((1, False))
+    assert numbers_of(home) == [1]
+    assert journal.accounting.snapshot() == Snapshot(1, 1, 0, {})
+
+
+LATE = """
+import atexit, pathlib, sys
+from journal.journal_kit import open_journal
+journal = open_journal(pathlib.Path(sys.argv[1]))
+class Late:
+    def __del__(self):
+        journal.put((2, False))
+keep = [Late()]
+sys.modules["late"] = keep  # goes when the interpreter clears its modules
+atexit.register(lambda: journal.put((1, False)))
+atexit.register(journal.close, 5)
+"""
+
+
+def test_a_use_put_while_the_interpreter_shuts_down_is_written(home: Path) -> None:
+    """No thread can be started any more then, so the use is written by who puts it."""
+    process = start_python(LATE, home)
+    _, errors = process.communicate(timeout=30)
+    assert (process.returncode, errors) == (0, "")
+    assert 1 in numbers_of(home)
+
+
+FIRST_PUT_AT_EXIT = """
+import atexit, pathlib, sys
+from journal.journal_kit import open_journal
+journal = open_journal(pathlib.Path(sys.argv[1]))
+atexit.register(lambda: (journal.put((1, False)), journal.close(5)))
+"""
+
+
+def test_the_first_use_may_come_at_exit(home: Path) -> None:
+    """Where the thread cannot be started any more, the use is still on disk."""
+    process = start_python(FIRST_PUT_AT_EXIT, home)
+    _, errors = process.communicate(timeout=30)
+    assert (process.returncode, errors) == (0, "")
+    assert numbers_of(home) == [1]
+
+
+SIGNALLED = """
+import os, pathlib, signal, sys, time
+from journal.journal_kit import open_journal
+journal = open_journal(pathlib.Path(sys.argv[1]), queue_size=1_000_000, journal_interval=10)
+number = 0
+def on_term(*_):
+    flushed = journal.flush(10)
+    print(flushed, number, flush=True)
+    os._exit(0)
+signal.signal(signal.SIGTERM, on_term)
+print("ready", flush=True)
+while True:
+    journal.put((number, False))
+    number += 1
+"""
+
+
+def test_sigterm_in_the_middle_of_put_is_flushed(home: Path) -> None:
+    """A handler that interrupts ``put`` flushes everything that was put before it."""
+    for _ in range(2):
+        process = start_python(SIGNALLED, home)
+        assert process.stdout is not None
+        process.stdout.readline()
+        threading.Event().wait(0.01)
+        process.send_signal(signal.SIGTERM)
+        flushed, number = process.communicate(timeout=30)[0].split()
+        assert flushed == "True"
+        assert len(numbers_of(home)) >= int(number)
+        for path in home.glob("live/*/*.ndjson"):
+            path.unlink()
+
+
+def test_many_threads_lose_nothing(home: Path) -> None:
+    """Every use of every thread is seen once and written once."""
+    journal = open_journal(home)
+
+    def work(first: int) -> None:
+        for number in range(first, first + 500):
+            journal.put((number, False))
+
+    threads = [threading.Thread(target=work, args=(first,)) for first in range(0, 4000, 500)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert journal.close(5)
+    assert numbers_of(home) == list(range(4000))
+    assert journal.accounting.snapshot() == Snapshot(4000, 4000, 0, {})
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
+def test_a_forked_child_begins_its_own_segment_and_writes_nothing_twice(home: Path) -> None:
+    """What waited in the parent's memory is the parent's; the child has its own file and books."""
+    journal = open_journal(home, journal_interval=0.3)
+    journal.put((0, False))
+    assert journal.flush(5)
+    journal.put((1, False))
+    child = os.fork()
+    if child == 0:
+        journal.put((2, False))
+        right = journal.close(5) and journal.accounting.snapshot() == Snapshot(1, 1, 0, {})
+        os._exit(0 if right else 1)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    journal.put((3, False))
+    assert journal.close(5)
+    assert numbers_of(home) == [0, 1, 2, 3]
+    assert len(list(home.glob("live/*/*.ndjson"))) == 2
+    assert journal.accounting.snapshot() == Snapshot(3, 3, 0, {})
