@@ -30,6 +30,11 @@ provider = "bare"
 pattern = "(a|a)*b"
 
 [[providers]]
+provider = "short"
+pattern = "s_[0-9]{20}"
+prefixes = ["s_"]
+
+[[providers]]
 provider = "hooks"
 hosts = ["hooks.example"]
 path = '/in/(?P<id>\w+)/(?P<key>\w+)'
@@ -132,6 +137,7 @@ def test_a_user_adds_providers(acme: Path) -> None:
     ]
     assert facts.findings == ("wrong_host", "key_in_url")
     assert facts.host_expected == "api.acme.example"
+    assert _identify("s_" + "0" * 20, catalogue=Catalogue.load(acme)) == Identified("short")
     hook = reader.outgoing(make_view(host="hooks.example", path="/in/t1/s3cr3t/x")).facts
     assert (hook.path, hook.keys[0].id) == ("/in/t1/REDACTED/x", "t1")
 

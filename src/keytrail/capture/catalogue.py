@@ -9,7 +9,7 @@ r"""Who issued a key, where it may go, and which part of it is public: the catal
     prefixes = ["acme_"]             # how such a key begins; without them every key is tried
     headers = ["x-acme-key"]         # fields that carry the key
     query = ["acme_key"]
-    path = "/hook/(?P<id>\w+)/(?P<key>\w+)"       # a key in the path of a URL on these hosts
+    path = '/hook/(?P<id>\w+)/(?P<key>\w+)'         # a key in the path of a URL on these hosts
     id = "acme_([0-9a-z]{8})_.*"     # group 1 is public
     id_in = "companion"              # the id is in what stands beside the key: Basic's user name
     key_in = "user"                  # Basic's user name is the key, not the password

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from keytrail.capture.facts import FoundKey
 
 _BUCKET = 3
+"""Bytes of a key's beginning by which shapes are looked up; no known prefix is shorter."""
 _MAX_ID = 128
 _MAX_MATCHED = 1024
 """Bytes of the longest key or path that is matched; every known format is shorter."""
@@ -46,7 +47,7 @@ class Catalogue:
 
     def __init__(self, providers: Sequence[Provider]) -> None:
         self._by_prefix: dict[bytes, list[tuple[bytes, Provider]]] = {}
-        self._without_prefix: list[Provider] = []
+        self._unsorted: list[Provider] = []
         self._by_host: dict[str, list[Provider]] = {}
         self._by_field: dict[str, list[Provider]] = {}
         self.headers = frozenset(name for entry in providers for name in entry.headers)
@@ -104,11 +105,12 @@ class Catalogue:
         return None
 
     def _index(self, entry: Provider) -> None:
-        for prefix in entry.prefixes:
-            bucket = self._by_prefix.setdefault(prefix[:_BUCKET].encode(), [])
-            bucket.append((prefix.encode(), entry))
-        if entry.pattern is not None and not entry.prefixes:
-            self._without_prefix.append(entry)
+        prefixes = [prefix.encode() for prefix in entry.prefixes]
+        if entry.pattern is not None and min(map(len, prefixes), default=0) < _BUCKET:
+            self._unsorted.append(entry)
+            prefixes = []
+        for prefix in prefixes:
+            self._by_prefix.setdefault(prefix[:_BUCKET], []).append((prefix, entry))
         for host in entry.hosts:
             self._by_host.setdefault(host, []).append(entry)
         for field in {*entry.headers, *entry.query}:
@@ -120,7 +122,7 @@ class Catalogue:
         for prefix, entry in self._by_prefix.get(key[:_BUCKET], ()):
             if key.startswith(prefix) and entry.has_shape(key):
                 return entry
-        for entry in self._without_prefix:
+        for entry in self._unsorted:
             if entry.has_shape(key):
                 return entry
         return None
