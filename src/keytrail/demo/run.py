@@ -59,7 +59,9 @@ def run(directory: Path, requests: int, data: TextIO, talk: TextIO) -> list[str]
     console.print(show.story(stolen))
     wrong = check.raw_keys(directory, page.getvalue() + words.getvalue(), players.keys())
     if not wrong:
-        console.print(show.closing(requests, expected.total(), stage.home, stolen))
+        console.print(show.closing(requests, expected.total()))
+        for command in show.commands(stage.home, stolen):
+            console.print(command, soft_wrap=True)
     return wrong
 
 

@@ -31,35 +31,38 @@ def heading(text: str) -> Rule:
 
 
 def opening(requests: int, uses: Sequence[Use]) -> RenderableType:
-    """Return what has happened, in three sentences."""
+    """Return what has happened, in two sentences."""
     sampled = sum(use["sampled"] for use in uses)
     told = (
         f"{requests:,} requests went to two services, of which not one line was changed. The "
-        f"journal has {len(uses):,} uses, those downstream included. Ordinary tracing, "
-        f"which keeps 1 % of the traces here, has {sampled:,} of them."
+        f"journal has {len(uses):,} uses, those downstream too; tracing at 1 % kept {sampled:,}."
     )
     return Group(heading("keytrail demo"), Padding(Text(told), 1, expand=False))
 
 
-def closing(requests: int, uses: int, home: Path, theft: Theft) -> RenderableType:
-    """Return what was checked and found right, and the commands to go on with."""
+def closing(requests: int, uses: int) -> RenderableType:
+    """Return what was checked and found right."""
     checked = (
         f"{requests:,} requests sent, {requests:,} recorded: equal for every key and status",
         f"{uses - requests:,} uses downstream, as those requests must have caused: equal too",
         "no raw key, nor a part of one, in any file left behind or on this page",
-    )
-    commands = (
-        f"uses --key {theft.key[:_SHORT]} --client {theft.new.client}",
-        "uses --outcome denied --limit 20",
-        "keys --finding key_in_url --format json",
     )
     return Group(
         heading("Checked"),
         *(Text.assemble((" ✓ ", "green"), sentence) for sentence in checked),
         Text(),
         heading("Go on asking"),
-        *(Text(f" {command_name()} {command} --home {home}", "cyan") for command in commands),
     )
+
+
+def commands(home: Path, theft: Theft) -> list[Text]:
+    """Return the commands to go on with; they must not be wrapped, since people copy them."""
+    asking = (
+        f"uses --key {theft.key[:_SHORT]} --client {theft.new.client}",
+        "uses --outcome denied --limit 20",
+        "keys --finding key_in_url --format json",
+    )
+    return [Text(f" {command_name()} {words} --home {home}", "cyan") for words in asking]
 
 
 def command_name() -> str:
@@ -98,32 +101,29 @@ def _visits(address: Address) -> str:
 
 
 def _calls(theft: Theft) -> Table:
-    table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
-    for title in ("time", "call", "status", "downstream, with our own key"):
+    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="dim")
+    for title in ("time", "call", "status", "with our own key", "what it caused", ""):
         table.add_column(title, no_wrap=True)
     for call in theft.calls:
         use = call.use
-        table.add_row(
-            Text(_clock(use["time"]), "dim"),
-            f"{use['method']} {use['path']}",
-            _status(use),
-            _downstream(call),
-        )
+        cells = Text(_clock(use["time"]), "dim"), _call(use), _status(use)
+        first, *others = call.downstream or (None,)
+        table.add_row(*cells, *_downstream(first, call))
+        for other in others:
+            table.add_row("", "", "", *_downstream(other, call))
     return table
 
 
-def _downstream(call: StolenCall) -> Table:
-    grid = Table.grid(padding=(0, 1))
-    for use in call.downstream:
-        branch = "└ " if use["service"] == call.use["service"] else "  └ "
-        grid.add_row(
-            Text.assemble(
-                (branch, "dim"), use["service"], (" → ", "dim"), (use["key_name"], "cyan")
-            ),
-            f"{use['method']} {use['path']}",
-            _status(use),
-        )
-    return grid
+def _downstream(use: Use | None, cause: StolenCall) -> tuple[Text, ...]:
+    if use is None:
+        return ()
+    branch = "└ " if use["service"] == cause.use["service"] else "  └ "
+    key = Text.assemble((branch, "dim"), use["service"], (" → ", "dim"), (use["key_name"], "cyan"))
+    return key, _call(use), _status(use)
+
+
+def _call(use: Use) -> Text:
+    return Text(f"{use['method']} {use['path']}")
 
 
 def _status(use: Use) -> Text:
@@ -137,8 +137,8 @@ def _sum(theft: Theft) -> str:
     spent = Counter(use["key_name"] for call in theft.calls for use in call.downstream)
     ours = ", ".join(f"{name} {count}" for name, count in spent.most_common())
     return (
-        f"{len(theft.calls)} calls in {seconds:.1f} s, {answered} of them answered. "
-        f"With our own keys we made {spent.total()} more for them: {ours}."
+        f"{len(theft.calls)} calls in {seconds:.1f} s, {answered} answered; "
+        f"they cost us {spent.total()} of our own: {ours}."
     )
 
 
