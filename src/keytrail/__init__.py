@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from keytrail.activate import instrument, uninstrument
     from keytrail.fingerprints import fingerprint
-    from keytrail.identify import identify
+    from keytrail.identity import identify
     from keytrail.settings import Settings
 
 __all__ = ["Settings", "fingerprint", "identify", "instrument", "uninstrument"]
@@ -20,7 +20,7 @@ __all__ = ["Settings", "fingerprint", "identify", "instrument", "uninstrument"]
 _ROOMS = {
     "Settings": "keytrail.settings",
     "fingerprint": "keytrail.fingerprints",
-    "identify": "keytrail.identify",
+    "identify": "keytrail.identity",
     "instrument": "keytrail.activate",
     "uninstrument": "keytrail.activate",
 }

@@ -13,6 +13,7 @@ def fingerprint(key: str | bytes, settings: Settings | None = None) -> str:
 
     Raises:
         ValueError: the key is empty.
+
     """
     value = key if isinstance(key, bytes) else key.encode("utf-8", "surrogatepass")
     if not value:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Literal, get_args
+from typing import TYPE_CHECKING, Literal, get_args
 
 from keytrail import faults, semconv
 from keytrail.activate import active_audit
-from keytrail.otel.audit import Audit
 from keytrail.otel.incoming import Incoming, incoming_of
+
+if TYPE_CHECKING:
+    from keytrail.otel.audit import Audit
 
 Reason = Literal[
     "missing", "malformed", "unknown_key", "expired", "revoked", "insufficient_scope", "quota"

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import ipaddress
 import os
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 import platformdirs
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
@@ -124,6 +126,7 @@ class Settings:
         Raises:
             SettingsError: a variable cannot be used and ``complain`` is not given.
             TypeError: ``overrides`` names no setting.
+
         """
         environ = os.environ if environ is None else environ
         settings = cls()
@@ -150,7 +153,9 @@ class Settings:
 
 
 PREFIX = "KEYTRAIL_"
-OTHER_VARIABLES = frozenset({"KEYTRAIL_REQUIRE_SERVICES", "KEYTRAIL_DIR", "KEYTRAIL_AUDIT_ENDPOINT"})
+OTHER_VARIABLES = frozenset(
+    {"KEYTRAIL_REQUIRE_SERVICES", "KEYTRAIL_DIR", "KEYTRAIL_AUDIT_ENDPOINT"}
+)
 """Variables of the tests and of the Collector's configuration, which are not settings."""
 
 
@@ -174,11 +179,14 @@ def check_pepper(text: str) -> Secret:
 
     Raises:
         ValueError: it is shorter than 32 bytes, not ASCII, or holds a newline, a blank or ``$``.
+
     """
     if len(text) < PEPPER_BYTES:
         raise ValueError("a pepper needs at least 32 characters\nhint: openssl rand -hex 32")
     if not text.isascii() or not text.isprintable() or any(c in text for c in "$ "):
-        raise ValueError("a pepper is printable ASCII without blanks or $\nhint: openssl rand -hex 32")
+        raise ValueError(
+            "a pepper is printable ASCII without blanks or $\nhint: openssl rand -hex 32"
+        )
     return Secret(text)
 
 

@@ -77,37 +77,3 @@ def test_answers_are_equal_and_rows_say_what_can_be_said(framework: str, tmp_pat
     several = [use for use in uses if use["attributes"].get("keytrail.key.count") == 3]
     assert len(several) == 1
     assert len(several[0]["attributes"]["keytrail.key.other_hashes"]) == 2
-
-
-FAULTS = """
-import sys
-import importlib
-module, _, path = sys.argv[1].partition(":")
-owner = importlib.import_module(module)
-*outer, name = path.split(".")
-for part in outer:
-    owner = getattr(owner, part)
-def broken(*_, **__):
-    raise RuntimeError("injected")
-setattr(owner, name, broken)
-"""
-SEAMS = [
-    "keytrail.otel.propagator:view_of",
-    "keytrail.capture.reader:RequestReader.incoming",
-    "keytrail.capture.reader:RequestReader.outgoing",
-    "keytrail.otel.sampler:incoming_of",
-    "keytrail.otel.sampler:is_http_call",
-    "keytrail.otel.processor:AuditSpanProcessor._begin",
-    "keytrail.otel.processor:AuditSpanProcessor._tell_outcome",
-    "keytrail.otel.audit:Audit.finished",
-    "keytrail.otel.outgoing:OutgoingWire._begin",
-    "keytrail.otel.outgoing:ReadableSpan",
-    "keytrail.otel.audit:prepare",
-    "keytrail.redaction.redactor:Redactor.spans",
-    "keytrail.otel.audit:Audit.begin",
-    "keytrail.redaction.memory:KeyMemory.remember",
-    "keytrail.redaction.memory:KeyMemory.bind",
-    "keytrail.otel.audit:Audit.__init__",
-    "keytrail.otel.adopt:Adoption.adopt",
-    "keytrail.capture.adapters.urllib3_tap:install",
-]

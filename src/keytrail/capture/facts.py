@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from keytrail import semconv
 
@@ -16,8 +15,7 @@ KeyType = Literal["opaque", "jwt", "basic", "signature", "signed_url"]
 Attribute = str | bool | int | tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class FoundKey:
+class FoundKey(NamedTuple):
     """A key where it stood in a request. Holds the raw key: never keep it past identification."""
 
     raw: RawKey
@@ -34,8 +32,7 @@ class FoundKey:
     """What stood beside the key and may be its public id: Basic's user name, a part of the path."""
 
 
-@dataclass(frozen=True, slots=True)
-class KeyFacts:
+class KeyFacts(NamedTuple):
     """One key after identification."""
 
     hash: str
@@ -52,8 +49,7 @@ class KeyFacts:
     provider: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class RequestFacts:
+class RequestFacts(NamedTuple):
     """One request after identification: the key that authenticated first, then any others."""
 
     direction: Direction

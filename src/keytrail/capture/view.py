@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 Header = tuple[str, bytes]
 """Lower-case name and the value's bytes as they were on the wire."""
 
 
-@dataclass(frozen=True, slots=True)
-class RequestView:
+class RequestView(NamedTuple):
     """The parts of one HTTP request that extraction reads.
 
-    Adapters fill it with what the carrier already holds; nothing is decoded that need not be.
+    Adapters fill it with what the carrier already holds; nothing is decoded that need not be. A
+    tuple, because one is made for every request, at a third of a frozen dataclass's price.
     """
 
     method: str

@@ -78,7 +78,7 @@ class Audit:
         self.open[span.get_span_context().span_id] = use
         if limits.has_room(span):
             if marked:
-                span.set_attributes(self.marks(span, use))
+                limits.put(span, self.marks(span, use))
         else:
             limits.keep_whole(span, use.start_attributes)
 

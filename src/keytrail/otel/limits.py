@@ -50,6 +50,14 @@ def has_room(span: Span) -> bool:
     return count is None or count >= _USUAL or count - len(span._attributes or ()) >= _ROOM * 2
 
 
+def put(span: Span, attributes: Mapping[str, Any]) -> None:
+    """Set attributes that are clean and have room, without the SDK's checking of every value."""
+    held = span._attributes
+    if isinstance(held, BoundedAttributes):
+        with held._lock:
+            held._dict.update(attributes)
+
+
 def keep_whole(span: Span, start: Mapping[str, Any]) -> None:
     """Make ``span`` remember what its limits will take from it."""
     if isinstance(span._attributes, BoundedAttributes):

@@ -56,12 +56,12 @@ class AuditSpanProcessor(SpanProcessor):
         use = self._audit.open.get(span.get_span_context().span_id)
         if use is None or not limits.has_room(span):
             return
-        attributes = span._attributes._dict  # type: ignore[union-attr]
+        attributes = span._attributes or {}
         told = use.outcome(attributes, failed=span.status.status_code is StatusCode.ERROR)
         if not use.facts.keys and told == "denied":
-            attributes.update(self._audit.marks(span, use))
+            limits.put(span, self._audit.marks(span, use))
         if semconv.SCHEMA_VERSION in attributes:
-            attributes[semconv.OUTCOME] = told
+            limits.put(span, {semconv.OUTCOME: told})
 
     def on_end(self, span: ReadableSpan) -> None:
         """Hand a finished use to the audit queue."""
