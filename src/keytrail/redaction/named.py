@@ -89,7 +89,7 @@ class NamedValues:
     def _after_name(self, data: bytes, match: Match) -> Iterator[tuple[int, int]]:
         place = _Place.read(data, match)
         if place.name in self._names.only_in_query and not (
-            place.in_query and reach.looks_secret(reach.token(data, place.start))
+            place.in_query and reach.is_long(reach.token(data, place.start))
         ):
             return iter(())
         opening = reach.OPENING.match(data, place.start)

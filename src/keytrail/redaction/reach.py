@@ -17,7 +17,7 @@ OPENING: Final = re.compile(
 )
 _NEXT_ELEMENT: Final = re.compile(rb"""\s*,\s*[bBuU]?(?P<quote>\\*["'])""")
 _STOP: Final = rb"""[#\s"'<>`\x00-\x1f]|\\["'nrtux]"""
-_END_IN_QUERY: Final = re.compile(_STOP + rb"""|&|;(?=\s|$|[\w.%\[\]-]+=)""")
+_END_IN_QUERY: Final = re.compile(_STOP + rb"""|&|;(?=\s|$|[\w.%\[\]-]+=)|[,)](?=\s)""")
 _END_IN_TEXT: Final = re.compile(
     _STOP + rb"""|[&,;](?=[\w.%\[\]-]+=)|[&,;)\]}](?=[\s&,;)\]}"']|$)""",
 )
@@ -39,9 +39,14 @@ def has_digit(run: bytes) -> bool:
     return _DIGIT.search(run) is not None
 
 
+def is_long(run: bytes) -> bool:
+    """Tell whether a run of token characters is longer than most words."""
+    return len(run) >= _LONG
+
+
 def looks_secret(run: bytes) -> bool:
     """Tell a secret from a word, where either may stand."""
-    return len(run) >= _LONG and has_digit(run)
+    return is_long(run) and has_digit(run)
 
 
 def in_quotes(data: bytes, opening: re.Match[bytes]) -> Iterator[tuple[int, int]]:
@@ -66,12 +71,10 @@ def in_text(data: bytes, start: int) -> int:
 
 def in_line(data: bytes, start: int, before: bytes) -> int:
     """Return the end of the line, or of the quotes that open right before the header's name."""
-    end = _end(_LINE_BREAK, data, start)
-    if before[-1:] in (b'"', b"'"):
-        closing = data.find(before[-1:], start, end)
-        if closing >= 0:
-            return closing - _escapes(data, start, closing)
-    return end
+    closing = data.find(before[-1:], start) if before[-1:] in (b'"', b"'") else -1
+    end = len(data) if closing < 0 else closing - _escapes(data, start, closing)
+    line_break = _LINE_BREAK.search(data, start, end)
+    return end if line_break is None else line_break.start()
 
 
 def _closing(data: bytes, start: int, quote: bytes) -> int:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from opentelemetry._logs import LogRecord
+from opentelemetry.sdk._logs import ReadableLogRecord
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.trace import SpanContext, Status
@@ -15,11 +17,9 @@ from keytrail.redaction.editor import Withholding
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from opentelemetry.sdk._logs import ReadableLogRecord
-
 
 def span(original: ReadableSpan) -> ReadableSpan:
-    """Return the span without its texts, or without everything else where even that fails."""
+    """Return the span without its texts, or as a bare one where even that fails."""
     editor = Withholding()
     try:
         scope = original.instrumentation_scope
@@ -37,15 +37,19 @@ def span(original: ReadableSpan) -> ReadableSpan:
 
 
 def log(original: ReadableLogRecord) -> ReadableLogRecord:
-    """Return the log record without its texts."""
+    """Return the log record without its texts, or as a bare one where even that fails."""
     editor = Withholding()
-    scope = original.instrumentation_scope
-    passed = rebuild.log(
-        original,
-        editor,
-        rebuild.resource(original.resource, editor),
-        None if scope is None else rebuild.scope(scope, editor),
-    )
+    try:
+        scope = original.instrumentation_scope
+        passed = rebuild.log(
+            original,
+            editor,
+            rebuild.resource(original.resource, editor),
+            None if scope is None else rebuild.scope(scope, editor),
+        )
+    except Exception:  # noqa: BLE001 - the fault that led here is counted already
+        editor.tally.add("body", "fault")
+        passed = _bare_log(original)
     editor.tally.publish()
     return passed
 
@@ -71,6 +75,19 @@ def _bare_span(original: ReadableSpan) -> ReadableSpan:
         start_time=original.start_time,
         end_time=original.end_time,
     )
+
+
+def _bare_log(original: ReadableLogRecord) -> ReadableLogRecord:
+    before = original.log_record
+    record = LogRecord(
+        timestamp=before.timestamp,
+        observed_timestamp=before.observed_timestamp,
+        severity_number=before.severity_number,
+        body=semconv.REDACTED,
+    )
+    record.trace_id, record.span_id = before.trace_id, before.span_id
+    record.trace_flags = before.trace_flags
+    return ReadableLogRecord(record, Resource.get_empty())
 
 
 def _without_state(context: SpanContext | None) -> SpanContext | None:

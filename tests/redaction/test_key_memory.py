@@ -1,0 +1,125 @@
+"""The memory of raw keys: bounded, per trace and as a ring, and never shown."""
+
+from __future__ import annotations
+
+import copy
+import pickle
+
+import pytest
+from redaction_kit import TRACE
+
+from keytrail.capture.key import RawKey
+from keytrail.redaction import memory as memory_module
+from keytrail.redaction.memory import KeyMemory
+from support.cases import F1, K1, K2
+
+
+def _keys(count: int) -> list[RawKey]:
+    return [RawKey(f"kt_test_{number:016d}".encode()) for number in range(count)]
+
+
+def test_remembered_key_is_never_shown() -> None:
+    """Neither repr, str nor format of a remembered key holds it."""
+    remembered = KeyMemory().remember(RawKey(K1.encode()), F1)
+    assert {repr(remembered), str(remembered), f"{remembered}"} == {"Remembered('**********')"}
+
+
+@pytest.mark.parametrize("leave", [pickle.dumps, copy.copy, copy.deepcopy])
+def test_remembered_key_cannot_leave(leave: object) -> None:
+    """Pickling and copying are refused, without naming the key."""
+    remembered = KeyMemory().remember(RawKey(K1.encode()), F1)
+    with pytest.raises(TypeError) as refusal:
+        leave(remembered)  # type: ignore[operator]
+    assert K1 not in str(refusal.value)
+
+
+def test_ring_keeps_the_newest() -> None:
+    """The ring forgets by age; using a key again makes it new."""
+    memory = KeyMemory(ring=3)
+    first, second, third, fourth = (memory.remember(key, None) for key in _keys(4)[:2] * 2)
+    assert (first, second) == (third, fourth)
+    one, two, three, four = _keys(4)
+    for key in (one, two, three, one, four):
+        memory.remember(key, None)
+    assert [key.reveal() for key in memory.recent()] == [
+        three.reveal(),
+        one.reveal(),
+        four.reveal(),
+    ]
+
+
+def test_short_and_long_keys_stay_out_of_the_ring() -> None:
+    """A short key would redact ordinary words everywhere, a long one would fill the memory."""
+    memory = KeyMemory()
+    memory.remember(RawKey(b"1234567"), None)
+    memory.remember(RawKey(b"x" * (memory_module.LONGEST + 1)), None)
+    assert memory.recent() == ()
+
+
+def test_bound_keys_outlive_the_ring_until_released() -> None:
+    """A flood of other keys cannot push a trace's keys out."""
+    memory = KeyMemory(ring=2)
+    mine = memory.remember(RawKey(K1.encode()), F1)
+    memory.bind(TRACE, [mine])
+    for key in _keys(10):
+        memory.remember(key, None)
+    assert memory.bound(TRACE) == (mine,)
+    memory.release(TRACE)
+    assert memory.bound(TRACE) == ()
+
+
+def test_keys_of_one_trace_add_up() -> None:
+    """Binding again keeps what was bound before, each key once."""
+    memory = KeyMemory()
+    one, two = (memory.remember(RawKey(key.encode()), None) for key in (K1, K2))
+    memory.bind(TRACE, [one])
+    memory.bind(TRACE, [one, two])
+    assert memory.bound(TRACE) == (one, two)
+    assert not memory.overflowed(TRACE)
+
+
+def test_too_many_keys_overflow_their_trace_only() -> None:
+    """A trace with more keys than fit says so until it is released."""
+    memory = KeyMemory(per_trace=2)
+    remembered = [memory.remember(key, None) for key in _keys(3)]
+    memory.bind(TRACE, remembered)
+    assert (memory.overflowed(TRACE), memory.overflowed(TRACE + 1)) == (True, False)
+    memory.release(TRACE)
+    assert not memory.overflowed(TRACE)
+
+
+def test_evicted_trace_counts_as_overflowed() -> None:
+    """The oldest trace gives way to newer ones, and its text is then not to be trusted."""
+    memory = KeyMemory(traces=2)
+    for number, key in enumerate(_keys(3), start=1):
+        memory.bind(number, [memory.remember(key, None)])
+    assert [memory.overflowed(number) for number in (1, 2, 3)] == [True, False, False]
+    assert memory.bound(1) == ()
+
+
+def test_overlong_key_overflows_its_trace() -> None:
+    """A key that is too long to keep makes its trace drop free text instead."""
+    memory = KeyMemory()
+    memory.bind(TRACE, [memory.remember(RawKey(b"x" * 65_536), None)])
+    assert memory.overflowed(TRACE)
+    assert memory.bound(TRACE) == ()
+
+
+def test_bound_bytes_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever their number, bound keys never take more bytes than allowed."""
+    monkeypatch.setattr(memory_module, "MOST_BOUND_BYTES", 100)
+    memory = KeyMemory()
+    for number, key in enumerate(_keys(6), start=1):
+        memory.bind(number, [memory.remember(key, None)])
+    held = [number for number in range(1, 7) if memory.bound(number)]
+    assert held == [3, 4, 5, 6]
+    assert [memory.overflowed(number) for number in range(1, 7)] == [True] * 2 + [False] * 4
+
+
+def test_overflow_marks_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Marks of traces that are never released do not grow without bound."""
+    monkeypatch.setattr(memory_module, "OVERFLOWED_PER_TRACE", 2)
+    memory = KeyMemory(traces=2)
+    for number, key in enumerate(_keys(20), start=1):
+        memory.bind(number, [memory.remember(key, None)])
+    assert sum(memory.overflowed(number) for number in range(1, 21)) == 4

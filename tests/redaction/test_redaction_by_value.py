@@ -1,0 +1,142 @@
+"""By value: the keys that were seen, in every spelling, and bounded by where they were seen."""
+
+from __future__ import annotations
+
+import secrets
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from redaction_kit import FORMS, TRACE, leaks, remember
+
+from keytrail.capture.key import RawKey
+from keytrail.redaction.memory import KeyMemory
+from keytrail.redaction.names import SensitiveNames
+from keytrail.redaction.redactor import Redactor
+from support.cases import K1, K2, K3
+
+
+def _redactor(*keys: bytes, trace: int | None = None, ring: int = 64) -> Redactor:
+    memory = KeyMemory(ring=ring)
+    remembered = [memory.remember(RawKey(key), None) for key in keys]
+    if trace is not None:
+        memory.bind(trace, remembered)
+    return Redactor(SensitiveNames(), memory)
+
+
+@pytest.mark.parametrize("key", [K1, K2, K3], ids=["K1", "K2", "K3"])
+@pytest.mark.parametrize("form", FORMS)
+def test_every_spelling_is_redacted(redactor: Redactor, form: str, key: str) -> None:
+    """However a key is spelled, its neighbours stay and no slice of it is left."""
+    passed = redactor.text(f"seen <{FORMS[form](key)}> here")
+    assert "REDACTED" in passed
+    assert passed.startswith("seen <")
+    assert passed.endswith("> here")
+    assert leaks(passed.encode(), key) == []
+
+
+def test_key_is_cut_out_exactly(redactor: Redactor) -> None:
+    """What touches a key stays, several keys in one text all go."""
+    assert redactor.text(f"a{K1}b{K2}{K3}c") == "aREDACTEDbREDACTEDREDACTEDc"
+
+
+@given(st.binary(min_size=8, max_size=40))
+def test_any_key_is_found(raw: bytes) -> None:
+    """Whatever bytes a key has, its text as servers decode it is redacted."""
+    redactor = _redactor(raw)
+    for text in (raw.decode("latin-1"), raw.decode("utf-8", "surrogateescape")):
+        assert text not in redactor.text(f"<{text}>").replace("REDACTED", "")
+    assert raw not in redactor.attributes({"blob": b"<" + raw + b">"})["blob"].replace(
+        b"REDACTED", b""
+    )
+
+
+def test_overlapping_keys_leave_nothing() -> None:
+    """Of two keys that overlap in a text, neither leaves its tail."""
+    redactor = _redactor(b"abcdefgh12345678", b"12345678ijklmnop", b"abcdefgh")
+    assert redactor.text("<abcdefgh12345678ijklmnop>") == "<REDACTED>"
+
+
+@pytest.mark.parametrize("length", range(12, len(K1)))
+def test_key_that_a_length_limit_cut_off(redactor: Redactor, length: int) -> None:
+    """The beginning of a key at the end of a text goes too."""
+    assert redactor.text(f"GET /p/{K1[:length]}") == "GET /p/REDACTED"
+
+
+def test_value_and_name_are_one_redaction(redactor: Redactor) -> None:
+    """A known key with a blank in it, after a secret name, goes as a whole."""
+    assert redactor.text(f"/p?api_key={K3}&page=2") == "/p?api_key=REDACTED&page=2"
+
+
+def test_short_key_counts_in_its_trace_only() -> None:
+    """A key shorter than eight bytes is redacted as a whole word, in its own trace."""
+    redactor = _redactor(b"1234", trace=TRACE)
+    text = "code 1234, not 51234 or 1234_5"
+    assert redactor.text(text, TRACE) == "code REDACTED, not 51234 or 1234_5"
+    assert redactor.text(text, TRACE + 1) == text
+    assert redactor.text(text) == text
+
+
+def test_shortest_keys_are_left_to_their_names() -> None:
+    """Keys of fewer than four bytes cannot be told from ordinary text."""
+    redactor = _redactor(b"GET", trace=TRACE)
+    assert redactor.text("GET /p?api_key=GET", TRACE) == "GET /p?api_key=REDACTED"
+
+
+def test_bound_key_is_found_after_a_flood() -> None:
+    """A key that the ring forgot is still found in its own trace, and only there."""
+    memory = KeyMemory(ring=4)
+    redactor = Redactor(SensitiveNames(), memory)
+    memory.bind(TRACE, remember(memory, K1))
+    for _ in range(100):
+        memory.remember(RawKey(secrets.token_hex(8).encode()), None)
+        redactor.text("x")
+    assert redactor.text(f"see {K1}", TRACE) == "see REDACTED"
+    assert redactor.text(f"see {K1}") == f"see {K1}"
+
+
+def test_new_key_is_found_at_once_and_an_old_one_forgotten() -> None:
+    """Keys count from the moment they are remembered, indexed or not."""
+    memory = KeyMemory(ring=20)
+    redactor = Redactor(SensitiveNames(), memory)
+    keys = [f"kt_live_{secrets.token_hex(8)}" for _ in range(50)]
+    for position, key in enumerate(keys):
+        remember(memory, key)
+        for recent in keys[max(0, position - 19) : position + 1]:
+            assert redactor.text(recent) == "REDACTED"
+    assert redactor.text(keys[0]) == keys[0]
+
+
+def test_clean_text_and_attributes_are_the_same_object(redactor: Redactor) -> None:
+    """Nothing is copied where nothing is secret."""
+    text = "GET /items/7 took 12 ms"
+    attributes = {"http.route": "/items/{id}", "http.request.header.accept": ("*/*",), "n": 1}
+    assert redactor.text(text) is text
+    assert redactor.attributes(attributes) is attributes
+
+
+def test_a_word_as_key_cannot_erase_the_audit() -> None:
+    """Who presents keytrail's own words as a key does not redact what keytrail says."""
+    redactor = _redactor(b"incoming", b"signed_url", b"rate_limited")
+    attributes = {
+        "keytrail.direction": "incoming",
+        "keytrail.key.type": "signed_url",
+        "keytrail.outcome": "rate_limited",
+        "note": "incoming",
+    }
+    assert redactor.attributes(attributes) == attributes | {"note": "REDACTED"}
+
+
+def test_known_key_in_nested_names_and_objects(redactor: Redactor) -> None:
+    """Mapping names, numbers' neighbours and objects that print a key are redacted."""
+
+    class Shown:
+        def __str__(self) -> str:
+            return f"Shown({K1})"
+
+    given = {"limits": {K1: {"left": 7}, 5: "x"}, "object": Shown(), "list": [1, None, [K2, 2.5]]}
+    assert redactor.attributes(given) == {
+        "limits": {"REDACTED": {"left": 7}, "5": "x"},
+        "object": "Shown(REDACTED)",
+        "list": (1, None, ("REDACTED", 2.5)),
+    }
