@@ -35,6 +35,8 @@ if TYPE_CHECKING:
     from keytrail.journal.accounting import Accounting
 
 BATCH: Final = 512
+_BATCH_GROWTH: Final = 16
+"""How a batch that was halved by a failure grows with every success."""
 MAX_ACCEPTED: Final = 65_536
 """Ids of accepted uses that are remembered; of older ones the span is sent twice."""
 MAX_PAUSE: Final = 30.0
@@ -67,7 +69,7 @@ class Delivery:
 
     def _begin(self) -> None:
         self._backlogs: dict[Path, Backlog] = {}
-        self._begun: SimpleQueue[tuple[Path, Cursor]] = SimpleQueue()
+        self._begun: SimpleQueue[Backlog] = SimpleQueue()
         self._accepted_now: SimpleQueue[tuple[SpanId, ...]] = SimpleQueue()
         self._accepted: dict[SpanId, None] = {}
         self._wake: SimpleQueue[None] = SimpleQueue()
@@ -87,7 +89,7 @@ class Delivery:
             backlog.close()
         with contextlib.suppress(Empty):
             while True:
-                self._begun.get_nowait()[1].close()
+                self._begun.get_nowait().close()
         self._inherited = self._exporter
         self._begin()
 
@@ -98,7 +100,7 @@ class Delivery:
             OSError: its sidecar cannot be written.
 
         """
-        self._begun.put((path, Cursor.create(path)))
+        self._begun.put(Backlog(path, Cursor.create(path), self._refuse, hold=self._hold))
         self._start()
 
     def accepted(self, ids: Iterable[SpanId]) -> None:
@@ -152,8 +154,8 @@ class Delivery:
     def _take_in(self, *, draining: bool) -> None:
         with contextlib.suppress(Empty):
             while True:
-                path, held = self._begun.get_nowait()
-                self._follow(path, held, hold=self._hold)
+                backlog = self._begun.get_nowait()
+                self._backlogs[backlog.path] = backlog
         with contextlib.suppress(Empty):
             while True:
                 self._accepted.update(dict.fromkeys(self._accepted_now.get_nowait()))
@@ -163,20 +165,23 @@ class Delivery:
             self._next_search = time.monotonic() + _SECONDS_BETWEEN_SEARCHES
             self._take_over()
 
-    def _follow(self, path: Path, held: Cursor, *, hold: float) -> None:
-        try:
-            self._backlogs[path] = Backlog(path, held, self._refuse, hold=hold)
-        except OSError:
-            held.close()
-
     def _take_over(self) -> None:
         for found in segment.segments(self._home):
-            if found.state == "open" or found.path in self._backlogs:
-                continue
-            held = Cursor.take(found.path)
-            if held is not None:
-                self._accounting.saw(segment.uses_in(found.path, held.offset))
-                self._follow(found.path, held, hold=0)
+            if found.state == "closed" and found.path not in self._backlogs:
+                with contextlib.suppress(FileNotFoundError):  # another process was quicker
+                    self._take_charge(found.path)
+
+    def _take_charge(self, path: Path) -> None:
+        held = Cursor.take(path)
+        if held is None:
+            return
+        try:
+            backlog = Backlog(path, held, self._refuse, hold=0)
+        except OSError:
+            held.close()
+            raise
+        self._accounting.saw(segment.uses_in(path, held.offset))
+        self._backlogs[path] = backlog
 
     def _deliver(self, backlog: Backlog, *, draining: bool) -> bool:
         """Return whether the endpoint took all that it was sent."""
@@ -217,11 +222,11 @@ class Delivery:
         exporter = self._ready_exporter()
         if exporter is not None and exporter.export(spans) is SpanExportResult.SUCCESS:
             self._failures = 0
-            self._batch = min(BATCH, self._batch * 2)
+            self._batch = min(BATCH, self._batch + _BATCH_GROWTH)
             return True
         self._failures += 1
-        self._batch = max(1, self._batch // 2)  # an endpoint may take only small requests
-        pause = min(MAX_PAUSE, 2.0 ** min(self._failures, 5)) * random.uniform(0.8, 1)  # noqa: S311
+        self._batch = max(1, len(spans) // 2)  # an endpoint may take only small requests
+        pause = min(MAX_PAUSE, 2.0 ** min(self._failures - 1, 5)) * random.uniform(0.8, 1)  # noqa: S311
         self._not_before = time.monotonic() + pause
         return False
 
