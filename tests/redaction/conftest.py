@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 from opentelemetry.trace import Tracer
-from redaction_kit import RedactingExporter, provider_for, remember
 
 from keytrail.redaction.memory import KeyMemory
 from keytrail.redaction.names import SensitiveNames
 from keytrail.redaction.redactor import Redactor
+from redaction.redaction_kit import RedactingExporter, provider_for, remember
 from support.cases import K1, K2, K3
 
 

@@ -6,11 +6,11 @@ import copy
 import pickle
 
 import pytest
-from redaction_kit import TRACE
 
 from keytrail.capture.key import RawKey
 from keytrail.redaction import memory as memory_module
 from keytrail.redaction.memory import KeyMemory
+from redaction.redaction_kit import TRACE
 from support.cases import F1, K1, K2
 
 

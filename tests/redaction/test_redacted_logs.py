@@ -18,12 +18,12 @@ from opentelemetry.sdk._logs.export import (
 )
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
-from redaction_kit import FORMS, TRACE, leaks, remember
 
 from keytrail import semconv
 from keytrail.redaction.memory import KeyMemory
 from keytrail.redaction.names import SensitiveNames
 from keytrail.redaction.redactor import Redactor
+from redaction.redaction_kit import FORMS, TRACE, leaks, remember
 from support.cases import F1, K1, K2, K3
 
 

@@ -19,13 +19,13 @@ from opentelemetry.trace import (
     TraceFlags,
     TraceState,
 )
-from redaction_kit import FORMS, TRACE, RedactingExporter, leaks, provider_for, remember
 
 from keytrail import faults, semconv
 from keytrail.capture.key import RawKey
 from keytrail.redaction.memory import KeyMemory
 from keytrail.redaction.names import SensitiveNames
 from keytrail.redaction.redactor import Redactor
+from redaction.redaction_kit import FORMS, TRACE, RedactingExporter, leaks, provider_for, remember
 from support.cases import F1, F2, K1, K2, K3
 
 CONTEXT = SpanContext(TRACE, 0x00F067AA0BA902B7, False, TraceFlags(1), TraceState([("a", "b")]))
@@ -33,8 +33,12 @@ OTHER = SpanContext(TRACE + 1, 7, True)
 
 
 def _span(**parts: Any) -> ReadableSpan:
-    parts = {"name": "GET /items", "context": CONTEXT, "resource": Resource({})} | parts
-    return ReadableSpan(**parts)
+    defaults: dict[str, Any] = {
+        "name": "GET /items",
+        "context": CONTEXT,
+        "resource": Resource({}),
+    }
+    return ReadableSpan(**(defaults | parts))
 
 
 def _in_trace_state(text: str) -> SpanContext:

@@ -190,7 +190,8 @@ _GRAMMAR = st.lists(
         [
             "api_key", "token", "key", "Authorization", "Bearer", "Basic", "Cookie", "password",
             "=", ":", "&", ";", "?", "#", ",", " ", "\n", '"', "'", "\\", "\\n", "[", "]", "(", ")",
-            "%3D", "%26", "%253D", "%22", "://", "@", "REDACTED", "abc", "4f9a2c7e8b1d6053", "é", "b'",
+            "%3D", "%26", "%253D", "%22", "://", "@", "REDACTED", "abc", "é", "b'",
+            "4f9a2c7e8b1d6053",
         ]
     ),
     max_size=25,

@@ -7,12 +7,12 @@ import secrets
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from redaction_kit import FORMS, TRACE, leaks, remember
 
 from keytrail.capture.key import RawKey
 from keytrail.redaction.memory import KeyMemory
 from keytrail.redaction.names import SensitiveNames
 from keytrail.redaction.redactor import Redactor
+from redaction.redaction_kit import FORMS, TRACE, leaks, remember
 from support.cases import K1, K2, K3
 
 

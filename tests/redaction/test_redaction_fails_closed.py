@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from opentelemetry._logs import LogRecord
@@ -14,7 +13,6 @@ from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import Event, ReadableSpan
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 from opentelemetry.trace import Link, SpanContext, SpanKind, Status, StatusCode, TraceState
-from redaction_kit import TRACE
 
 from keytrail import faults, semconv
 from keytrail.redaction import rebuild, tally
@@ -25,17 +23,18 @@ from keytrail.redaction.pattern import Pattern
 from keytrail.redaction.redactor import Redactor
 from keytrail.redaction.sample import Sample
 from keytrail.redaction.values import KnownValues, Moment, Wanted
+from redaction.redaction_kit import TRACE
 from support.cases import F1, K1
 
 CONTEXT = SpanContext(TRACE, 7, False, trace_state=TraceState([("vendor", K1)]))
 
 
-class _Broken(Exception):
+class _BrokenError(Exception):
     """What the tests make a step of redaction raise."""
 
 
 def _broken(*_args: Any, **_options: Any) -> Any:
-    raise _Broken(K1)
+    raise _BrokenError(K1)
 
 
 STEPS: dict[str, tuple[object, str]] = {
@@ -58,12 +57,12 @@ STEPS: dict[str, tuple[object, str]] = {
 
 
 @pytest.fixture(params=STEPS)
-def broken_step(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+def broken_step(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     """Break one step of redaction; its faults are counted, as in production."""
     owner, name = STEPS[request.param]
     monkeypatch.setattr(owner, name, _broken)
     faults.reraise = False
-    yield request.param
+    return str(request.param)
 
 
 def _span() -> ReadableSpan:
@@ -189,10 +188,12 @@ def test_fault_in_one_span_spares_the_others(redactor: Redactor) -> None:
 
     class Hostile:
         def __str__(self) -> str:
-            raise _Broken(K1)
+            raise _BrokenError(K1)
 
     clean = ReadableSpan("clean", SpanContext(TRACE, 8, False))
-    hostile = ReadableSpan("hostile", SpanContext(TRACE, 9, False), attributes={"x": Hostile()})
+    hostile = ReadableSpan(
+        "hostile", SpanContext(TRACE, 9, False), attributes={"x": cast("str", Hostile())}
+    )
     passed = redactor.spans([clean, hostile, clean])
     assert [span.name for span in passed] == ["clean", "REDACTED", "clean"]
     assert passed[0] is clean
