@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 
 import typer
@@ -37,7 +36,3 @@ def run() -> None:
     except CommandError as error:
         sys.stderr.write(f"keytrail: {error}\n")
         sys.exit(error.code)
-    except BrokenPipeError:
-        # The reader has seen enough. What is still buffered must not fail at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(0)

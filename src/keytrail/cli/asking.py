@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from typing import TYPE_CHECKING, Annotated, Final
 
@@ -154,7 +155,14 @@ def _answer(home: Path | None, form: Format, ask: Callable[[Source], Answer]) ->
     try:
         write(ask(connect(read_settings(home))), form, sys.stdout, sys.stderr)
         sys.stdout.flush()
+    except BrokenPipeError:
+        _let_go_of_stdout()
     except QuestionError as error:
         raise CommandError(str(error), 2) from None
     except CannotAnswer as error:
         raise CommandError(str(error)) from None
+
+
+def _let_go_of_stdout() -> None:
+    """The reader has seen enough; what is still buffered must not fail at exit."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

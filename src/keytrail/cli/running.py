@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import sys
 from importlib.metadata import entry_points
 from importlib.util import find_spec
@@ -39,7 +40,7 @@ def run(command: Command) -> None:
         )
     if environ.get("OTEL_TRACES_EXPORTER") != os.environ.get("OTEL_TRACES_EXPORTER"):
         _say_where_to()
-    sys.stdout.flush()
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # which Python ignores, and a program inherits
     try:
         os.execve(program, command, environ)  # noqa: S606 - to run what it is given is its purpose
     except OSError as error:

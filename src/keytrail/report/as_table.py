@@ -93,7 +93,7 @@ def _left_out(columns: int) -> str:
 
 def _nothing(completeness: Completeness) -> str:
     if completeness.begins is None:
-        return "no uses: nothing has been recorded here yet"
+        return "no uses"
     return f"no uses: none seen since {seconds(completeness.begins)} UTC"
 
 

@@ -1,4 +1,4 @@
-"""How the columns of an answer look in a table: which matter most, and their colours."""
+"""How the values of an answer look in a table: their words and colours."""
 
 from __future__ import annotations
 
@@ -13,22 +13,8 @@ from keytrail.store.moments import seconds
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-IMPORTANCE: Final = (
-    *("key", "time", "last_use", "uses", "status", "client", "method", "route", "denials"),
-    *("path", "owner", "outcome", "service", "key_name", "provider", "clients", "errors"),
-    *("findings", "direction", "host", "first_use", "services", "routes", "key_id"),
-    *("reason", "error", "location", "field", "scheme", "environment", "duration"),
-    *("user_agent", "sampled", "pepper_id", "trace_id", "span_id", "parent_span_id"),
-)
-"""Every column; where a terminal is narrow the last ones are left out."""
-
 COUNTS: Final = frozenset({"uses", "errors", "denials", "clients", "services", "routes"})
 NUMBERS: Final = COUNTS | {"status", "duration"}
-ELASTIC: Final = frozenset(
-    {"path", "route", "host", "user_agent", "owner", "key_name", "service", "provider", "findings"}
-)
-"""Columns that may be cut with an ellipsis."""
-
 _SHORT_KEY: Final = 12
 _OUTCOME_STYLE: Final = {
     "success": "green",

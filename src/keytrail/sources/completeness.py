@@ -9,6 +9,7 @@ from keytrail.store.moments import seconds
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+    from pathlib import Path
 
     from keytrail.store.delivered import Delivered
     from keytrail.store.live import Condition, Gap
@@ -27,10 +28,15 @@ _LOSSES: Final = {
 
 
 def judge(
-    wanted: Filter, now: int, condition: Condition, deliveries: Sequence[Delivered]
+    wanted: Filter, now: int, home: Path, condition: Condition, deliveries: Sequence[Delivered]
 ) -> Completeness:
-    """Return the worth of an answer to ``wanted`` that was read at ``now``."""
-    reasons = (*_holes(condition), *_gone(wanted, condition, deliveries))
+    """Return the worth of an answer to ``wanted`` that was read from ``home`` at ``now``."""
+    reasons = (
+        *_bounds(wanted, home, condition),
+        *_holes(condition),
+        *_losses([gap for gap in condition.gaps if _concerns(wanted, gap)]),
+        *(_elsewhere(sent) for sent in deliveries),
+    )
     return Completeness(
         worth="bounded" if reasons else "exact",
         begins=_begins(wanted, condition),
@@ -45,27 +51,27 @@ def _begins(wanted: Filter, condition: Condition) -> int | None:
     return max(wanted.since, condition.begins)
 
 
+def _bounds(wanted: Filter, home: Path, condition: Condition) -> Iterator[str]:
+    if condition.begins is None:
+        yield f"the journal in {home} is empty"
+    elif wanted.since is not None and wanted.since < condition.begins:
+        yield f"the journal begins at {_when(condition.begins)}"
+
+
 def _holes(condition: Condition) -> Iterator[str]:
     if condition.unreadable:
         yield f"{_many(condition.unreadable, 'segment')} cannot be read by this user"
     if condition.bad:
         yield f"{_many(condition.bad, 'line')} of the journal cannot be parsed"
     if condition.torn:
-        yield f"{_many(condition.torn, 'segment')} ends in half a line: its writer died"
+        torn = _many(condition.torn, "segment")
+        yield f"half a line at the end of {torn}, left by a writer that died"
+    if len(condition.peppers) > 1:
+        peppers = f"{len(condition.peppers)} peppers ({', '.join(condition.peppers)})"
+        yield f"keys were fingerprinted under {peppers}: one key may appear as several"
 
 
-def _gone(wanted: Filter, condition: Condition, deliveries: Sequence[Delivered]) -> Iterator[str]:
-    yield from _lost([gap for gap in condition.gaps if _concerns(wanted, gap)])
-    for sent in deliveries:
-        yield (
-            f"{_many(sent.uses, 'use')} from {_when(sent.first)} to {_when(sent.last)}"
-            f" were delivered to {sent.endpoint}: ask there"
-        )
-    if condition.begins is not None and wanted.since is not None:
-        yield from _before(condition.begins, wanted.since)
-
-
-def _lost(gaps: Sequence[Gap]) -> Iterator[str]:
+def _losses(gaps: Sequence[Gap]) -> Iterator[str]:
     for reason in sorted({gap.reason for gap in gaps}):
         alike = [gap for gap in gaps if gap.reason == reason]
         uses = _many(sum(gap.uses for gap in alike), "use")
@@ -73,9 +79,10 @@ def _lost(gaps: Sequence[Gap]) -> Iterator[str]:
         yield f"{uses} lost: {_LOSSES.get(reason, reason)} (last noted {when})"
 
 
-def _before(begins: int, since: int) -> Iterator[str]:
-    if since < begins:
-        yield f"the journal begins at {_when(begins)}"
+def _elsewhere(sent: Delivered) -> str:
+    uses = _many(sent.uses, "use")
+    when = f"{_when(sent.first)} to {_when(sent.last)}"
+    return f"{uses} from {when}, delivered to {sent.endpoint}: ask there"
 
 
 def _concerns(wanted: Filter, gap: Gap) -> bool:

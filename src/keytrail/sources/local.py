@@ -71,7 +71,7 @@ class LocalSource:
         except BaseException:
             store.close()
             raise
-        return Found(_rows(store), judge(wanted, now, store.condition, deliveries))
+        return Found(_rows(store), judge(wanted, now, self._home, store.condition, deliveries))
 
 
 def _rows(store: LiveStore) -> Iterator[Row]:

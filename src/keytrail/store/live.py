@@ -54,6 +54,8 @@ class Condition:
     torn: int
     """Segments whose last line was cut short when its writer died."""
     gaps: tuple[Gap, ...]
+    peppers: tuple[str, ...]
+    """The ids of the peppers under which keys were fingerprinted."""
 
 
 class LiveStore:
@@ -100,8 +102,8 @@ class LiveStore:
         """One narrow row a line: enough to find copies, broken lines and the audit's own."""
         self.execute(f"CREATE TEMP VIEW lines AS {lines_of(paths)}")
         self.execute(
-            f"CREATE TEMP TABLE marks AS SELECT filename, record, time, {_IDENTITY} AS identity "
-            "FROM lines"
+            "CREATE TEMP TABLE marks AS "
+            f"SELECT filename, record, time, pepper_id, {_IDENTITY} AS identity FROM lines"
         )
 
     def _create_uses(self, paths: Sequence[str]) -> None:
@@ -131,11 +133,16 @@ class LiveStore:
             bad=sum(max(flaws[path].bad, lines - 1) for path, lines in broken.items()),
             torn=sum(flaw.torn for flaw in flaws.values()),
             gaps=self._gaps() if self._files("record = 'gap'") else (),
+            peppers=self._peppers(),
         )
 
     def _files(self, where: str) -> dict[str, int]:
         """Return the segments with marked lines and how many each has."""
         return dict(self.all(f"SELECT filename, count(*) FROM marks WHERE {where} GROUP BY ALL"))
+
+    def _peppers(self) -> tuple[str, ...]:
+        rows = self.all(f"SELECT DISTINCT pepper_id FROM marks WHERE {_IS_USE} ORDER BY ALL")
+        return tuple(pepper for (pepper,) in rows if pepper is not None)
 
     def _gaps(self) -> tuple[Gap, ...]:
         rows = self.all(

@@ -1,0 +1,143 @@
+from __future__ import annotations
+
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from keytrail.questions import keys, uses
+from keytrail.settings import Settings
+from keytrail.sources import CannotAnswer, Completeness, LocalSource, connect
+from store.segment_kit import SECOND, T0, delivered, record, use, write
+
+
+def _worth(home: Path, **filters: Any) -> Completeness:
+    return keys(LocalSource(home), until="2025-11-26", **filters).completeness
+
+
+def _completeness(worth: Any, *reasons: str, begins: int | None = T0) -> Completeness:
+    midnight = T0 + 6 * 3600 * SECOND
+    return Completeness(worth=worth, begins=begins, ends=midnight, reasons=reasons)
+
+
+def test_a_whole_journal_is_exact(home: Path) -> None:
+    """From the first record to the time asked for."""
+    write(home, record("start"), use(1))
+    assert _worth(home) == _completeness("exact")
+
+
+def test_an_answer_up_to_now_ends_when_it_was_asked(home: Path) -> None:
+    """What is written later cannot be in it."""
+    write(home, use(0))
+    before = time.time_ns()
+    assert before <= keys(LocalSource(home)).completeness.ends <= time.time_ns()
+
+
+def test_an_empty_journal_is_told(home: Path) -> None:
+    """No uses in a journal that nobody wrote to is not the same as no uses."""
+    assert _worth(home) == _completeness("bounded", f"the journal in {home} is empty", begins=None)
+
+
+def test_time_before_the_journal_is_told(home: Path) -> None:
+    """A key that was not seen since the journal began may have been used before."""
+    write(home, use(0))
+    assert _worth(home, since="2025-11-25") == _completeness(
+        "bounded", "the journal begins at 2025-11-25 18:00:00 UTC"
+    )
+
+
+def test_a_later_beginning_that_was_asked_for_is_exact(home: Path) -> None:
+    """The answer begins where the question does."""
+    write(home, use(0), use(9))
+    assert _worth(home, since="2025-11-25T18:00:05Z") == _completeness(
+        "exact", begins=T0 + 5 * SECOND
+    )
+
+
+def test_what_was_delivered_is_told(home: Path) -> None:
+    """How many, from when to when, and where to ask."""
+    write(home, use(0))
+    delivered(home, uses=1200, first=T0 - SECOND, last=T0)
+    delivered(home, endpoint="vendor:443")
+    assert _worth(home) == _completeness(
+        "bounded",
+        "1,200 uses from 2025-11-25 17:59:59 UTC to 2025-11-25 18:00:00 UTC, "
+        "delivered to collector:4318: ask there",
+        "1 use from 2025-11-25 18:00:00 UTC to 2025-11-25 18:00:00 UTC, "
+        "delivered to vendor:443: ask there",
+    )
+
+
+def test_lost_uses_are_told_by_reason(home: Path) -> None:
+    """Notes of the same reason are added up; an unknown reason is told as it is."""
+    write(
+        home,
+        use(0),
+        record("gap", 1, reason="expired", attributes={"uses": 40}),
+        record("gap", 2, reason="expired", attributes={"uses": 2}),
+        record("gap", 3, reason="meteor", attributes={"uses": 1}),
+    )
+    assert _worth(home) == _completeness(
+        "bounded",
+        "42 uses lost: they were older than the journal keeps (last noted 2025-11-25 18:00:02 UTC)",
+        "1 use lost: meteor (last noted 2025-11-25 18:00:03 UTC)",
+    )
+
+
+def test_losses_before_the_time_asked_for_do_not_matter(home: Path) -> None:
+    """A gap that was noted before the question's beginning is none in the answer."""
+    write(home, use(0), record("gap", 1, reason="queue_full", attributes={"uses": 4}), use(9))
+    assert _worth(home, since="2025-11-25T18:00:05Z").worth == "exact"
+
+
+def test_holes_in_the_journal_are_told(home: Path) -> None:
+    """Bad lines, half lines and several peppers each are a reason."""
+    write(home, use(0), b"nonsense\n", b"nonsense\n", use(1, pepper_id="aaaaaaaa"), b'{"ti')
+    assert _worth(home) == _completeness(
+        "bounded",
+        "2 lines of the journal cannot be parsed",
+        "half a line at the end of 1 segment, left by a writer that died",
+        "keys were fingerprinted under 2 peppers (8805e1a2, aaaaaaaa): "
+        "one key may appear as several",
+    )
+
+
+def test_reading_while_segments_come_and_go(home: Path) -> None:
+    """A segment that is delivered under the query is read again or missed, never an error."""
+    write(home, use(0), name="stays.ndjson")
+    done = threading.Event()
+
+    def come_and_go() -> None:
+        while not done.is_set():
+            write(home, use(1), name="goes.ndjson").unlink()
+
+    writer = threading.Thread(target=come_and_go)
+    writer.start()
+    try:
+        seen = {len(list(uses(LocalSource(home)).rows)) for _ in range(20)}
+    finally:
+        done.set()
+        writer.join()
+    assert seen <= {1, 2}
+
+
+def test_a_home_that_is_no_directory_is_told(tmp_path: Path) -> None:
+    """What, where, and a hint."""
+    (tmp_path / "live").write_text("")
+    with pytest.raises(CannotAnswer) as caught:
+        keys(LocalSource(tmp_path))
+    assert str(caught.value) == (
+        f"the journal in {tmp_path} cannot be read: Not a directory\n"
+        "hint: run keytrail as the user that the services run as, or set KEYTRAIL_HOME"
+    )
+
+
+def test_an_unknown_source_is_told() -> None:
+    """Only the kind of address is named: the rest may hold a password."""
+    with pytest.raises(CannotAnswer) as caught:
+        connect(Settings(), "gopher://user:secret@host/")
+    assert str(caught.value) == (
+        "no source can read 'gopher' addresses\nhint: without an address, the journal is read"
+    )

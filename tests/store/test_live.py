@@ -1,0 +1,213 @@
+from __future__ import annotations
+
+import fcntl
+import os
+import signal
+import subprocess
+import sys
+from contextlib import closing
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from keytrail.store.live import Condition, Gap, LiveStore
+from store.segment_kit import T0, record, use, write
+
+_WRITER = """
+import fcntl, json, os, sys
+descriptor = os.open(sys.argv[1], os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+fcntl.flock(descriptor, fcntl.LOCK_EX)
+number = 0
+while True:
+    number += 1
+    line = {"time": number, "trace_id": f"{number:032x}", "span_id": f"{number:016x}"}
+    os.write(descriptor, json.dumps(line).encode() + b"\\n")
+    print(number, flush=True)
+"""
+
+
+def _paths(home: Path) -> list[str]:
+    with closing(LiveStore(home)) as store:
+        return [path for (path,) in store.all("SELECT path FROM uses ORDER BY time, path")]
+
+
+def _condition(home: Path) -> Condition:
+    with closing(LiveStore(home)) as store:
+        return store.condition
+
+
+def _whole(**found: object) -> Condition:
+    plain: dict[str, object] = {
+        "begins": T0,
+        "unreadable": 0,
+        "bad": 0,
+        "torn": 0,
+        "gaps": (),
+        "peppers": ("8805e1a2",),
+    }
+    return Condition(**(plain | found))  # type: ignore[arg-type]
+
+
+def test_the_uses_of_all_segments_are_one_relation(home: Path) -> None:
+    """Uses of every segment are found, the audit's own records are not among them."""
+    write(home, record("start"), use(0), use(2), record("stop", 9), name="a.ndjson")
+    write(home, record("resource"), use(1), name="b.ndjson")
+    assert _paths(home) == ["/orders/0", "/orders/1", "/orders/2"]
+
+
+def test_a_home_that_does_not_exist_has_no_uses(home: Path) -> None:
+    """Before the first service starts there is nothing, and that is no error."""
+    assert _paths(home) == []
+    assert _condition(home) == _whole(begins=None, peppers=())
+
+
+def test_only_segments_are_read(home: Path) -> None:
+    """A segment that is being created, a cursor, a link and a directory are no segments."""
+    path = write(home, use(0))
+    write(home, use(1), name="host-1-2.opening")
+    write(home, b"00000000000000000042\n", name="host-1-1.ndjson.cursor")
+    (path.parent / "link.ndjson").symlink_to(path)
+    (path.parent / "directory.ndjson").mkdir()
+    assert _paths(home) == ["/orders/0"]
+
+
+def test_a_use_that_was_written_twice_counts_once(home: Path) -> None:
+    """Two lines with equal ids in one segment are one use, and the later line wins."""
+    write(home, use(0, path="/first"), use(1), use(0, path="/second"), use(2))
+    assert _paths(home) == ["/second", "/orders/1", "/orders/2"]
+
+
+def test_a_use_that_was_written_to_two_segments_counts_once(home: Path) -> None:
+    """The line in the segment that changed last wins, whatever the names."""
+    older = write(home, use(0, path="/first"), use(1), name="z.ndjson")
+    write(home, use(2), use(0, path="/second"), name="a.ndjson")
+    os.utime(older, (1, 1))
+    assert _paths(home) == ["/second", "/orders/1", "/orders/2"]
+
+
+def test_uses_without_ids_are_never_taken_for_copies(home: Path) -> None:
+    """Equal lines of which nobody can tell that they are one use are two."""
+    nameless = use(0, trace_id=None, span_id=None)
+    write(home, nameless, nameless, use(1), use(1))
+    assert _paths(home) == ["/orders/0", "/orders/0", "/orders/1"]
+
+
+def test_a_column_of_another_kind_is_empty_and_an_unknown_one_is_passed_over(home: Path) -> None:
+    """What another version wrote does not cost the use."""
+    write(home, use(0) | {"status": "teapot", "colour": "blue"}, {"time": T0 + 1})
+    with closing(LiveStore(home)) as store:
+        rows = store.all("SELECT time, status, path FROM uses ORDER BY time")
+    assert rows == [(T0, None, "/orders/0"), (T0 + 1, None, None)]
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        b'{"time": 1, "key": "cut\n',
+        b"\0\0\0\0\n",
+        b"[1]\n",
+        b'{"time": 99999999999999999999}\n',
+        b'{"path": "/no/time"}\n',
+        b'{"time": NaN}\n',
+    ],
+)
+def test_a_whole_line_that_is_no_record_is_told(home: Path, bad: bytes) -> None:
+    """A bad line in the middle costs itself alone, and is a fault, not a torn tail."""
+    write(home, use(0), bad, use(1))
+    assert _paths(home) == ["/orders/0", "/orders/1"]
+    assert _condition(home) == _whole(bad=1)
+
+
+def test_the_torn_line_of_a_dead_writer_is_told(home: Path) -> None:
+    """Half a line that nobody will end is passed over and counted."""
+    write(home, use(0), b'{"time": 17', name="a.ndjson")
+    write(home, b'{"ti', name="b.ndjson")
+    assert _paths(home) == ["/orders/0"]
+    assert _condition(home) == _whole(torn=2)
+
+
+def test_the_torn_line_of_a_live_writer_is_normal(home: Path) -> None:
+    """A writer that holds its segment's lock may be in the middle of a line."""
+    path = write(home, use(0), b'{"time": 17')
+    with path.open("ab") as segment:
+        fcntl.flock(segment, fcntl.LOCK_EX)
+        assert _condition(home) == _whole()
+
+
+def test_gaps_that_a_writer_noted_are_found(home: Path) -> None:
+    """The reader hands on what the writer said that it lost."""
+    write(home, record("gap", 3, reason="queue_full", attributes={"uses": 7}), use(4))
+    write(home, record("gap", 1), name="b.ndjson")
+    assert _condition(home) == _whole(
+        begins=T0 + 10**9,
+        gaps=(Gap(T0 + 10**9, "unknown", 0), Gap(T0 + 3 * 10**9, "queue_full", 7)),
+    )
+
+
+def test_every_pepper_is_found(home: Path) -> None:
+    """Replicas under different peppers are seen at once."""
+    write(home, use(0, pepper_id="bbbbbbbb"), use(1, pepper_id="aaaaaaaa"), use(2, key=None))
+    assert _condition(home) == _whole(peppers=("8805e1a2", "aaaaaaaa", "bbbbbbbb"))
+
+
+@pytest.mark.parametrize(
+    "name", ["it's", "a*b?c[d]e", "{a,b}", "x;--", 'q"q', "ümlaut", "new\nline"]
+)
+def test_names_are_read_as_they_are(tmp_path: Path, name: str) -> None:
+    """Quotes and patterns in a directory's or segment's name neither break the query nor match."""
+    write(tmp_path / name, use(0), name=f"{name}.ndjson")
+    write(tmp_path / name, use(1), name="aXbXcde.ndjson")
+    assert _paths(tmp_path / name) == ["/orders/0", "/orders/1"]
+
+
+def test_a_segment_whose_name_is_no_text_is_counted(home: Path) -> None:
+    """What cannot be read is told, the others are read."""
+    path = write(home, use(0))
+    os.rename(path, os.path.join(os.fsencode(path.parent), b"\xff.ndjson"))
+    write(home, use(1))
+    assert _paths(home) == ["/orders/1"]
+    assert _condition(home).unreadable == 1
+
+
+def test_what_a_killed_writer_reported_is_read(home: Path) -> None:
+    """After kill -9 every use that was reported as written is there, and nothing is half."""
+    path = write(home)
+    writer = subprocess.Popen(
+        [sys.executable, "-c", _WRITER, str(path)], stdout=subprocess.PIPE, text=True
+    )
+    assert writer.stdout is not None
+    for _ in range(500):
+        writer.stdout.readline()
+    with closing(LiveStore(home)) as store:
+        while_writing = store.all("SELECT count(*) FROM uses")[0][0]
+    writer.send_signal(signal.SIGKILL)
+    reported = int(writer.stdout.read().split()[-1])
+    writer.wait()
+    writer.stdout.close()
+    with closing(LiveStore(home)) as store:
+        ((uses, last),) = store.all("SELECT count(*), max(time) FROM uses")
+    assert while_writing >= 500
+    assert uses == last >= reported
+
+
+def test_a_segment_that_goes_away_makes_the_query_fail(home: Path) -> None:
+    """Fewer rows than there were are never an answer."""
+    path = write(home, use(0))
+    with closing(LiveStore(home)) as store:
+        path.unlink()
+        with pytest.raises(duckdb.IOException):
+            store.all("SELECT * FROM uses")
+
+
+def test_reading_leaves_nothing_behind(home: Path, tmp_path: Path) -> None:
+    """Neither the home nor the directory for temporary files holds anything new afterwards."""
+    write(home, use(0))
+    environ = os.environ | {"TMPDIR": str(tmp_path), "PYTHONDONTWRITEBYTECODE": "1"}
+    program = (
+        "import pathlib, sys; from keytrail.store.live import LiveStore; "
+        "LiveStore(pathlib.Path(sys.argv[1])).close()"
+    )
+    subprocess.run([sys.executable, "-c", program, str(home)], check=True, env=environ)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["home"]
+    assert [path.name for path in home.iterdir()] == ["live"]
