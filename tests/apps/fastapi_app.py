@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 
 import httpx
@@ -25,8 +26,9 @@ async def status(code: int) -> Response:
 
 
 @app.get("/boom")
-async def boom() -> None:
-    """Fail with a text of the caller's choice in the exception."""
+async def boom(request: Request) -> None:
+    """Log the address, and fail."""
+    logging.getLogger("app").warning("asked for %s", request.url)
     raise ValueError("it went wrong")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 
@@ -27,7 +28,8 @@ def status(code: int) -> Response:
 
 @app.get("/boom")
 def boom() -> str:
-    """Fail."""
+    """Log the address, and fail."""
+    logging.getLogger("app").warning("asked for %s", request.url)
     raise ValueError("it went wrong")
 
 

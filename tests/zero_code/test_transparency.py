@@ -7,6 +7,7 @@ import socket
 from pathlib import Path
 
 import pytest
+
 from support.cases import F_ARRAY, F_EMPTY, K1, K2
 from support.journals import await_uses
 from support.launch import service
