@@ -116,7 +116,7 @@ def otlp(span: ReadableSpan) -> bytes:
 
 
 @given(SPAN, COLUMN_VALUES)
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=200, deadline=None)
 def test_a_hostile_span_comes_back_equal(span: ReadableSpan, columns: Columns) -> None:
     """Whatever an application puts into a span, line and back gives the same OTLP bytes."""
     line = encode(span, columns, resource_id(RESOURCE))
@@ -126,7 +126,7 @@ def test_a_hostile_span_comes_back_equal(span: ReadableSpan, columns: Columns) -
 
 @given(st.lists(st.tuples(SPAN, COLUMN_VALUES), min_size=1, max_size=20))
 @settings(
-    max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 def test_hostile_spans_come_back_equal_through_duckdb(
     tmp_path: Path, spans: list[tuple[ReadableSpan, Columns]]

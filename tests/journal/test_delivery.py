@@ -257,7 +257,9 @@ def test_a_torn_tail_of_a_dead_writer_is_no_fault(home: Path, receiver: Receiver
     assert journal.flush(5)
     with paths_of(home)[0].open("ab") as file:
         file.write(b'{"time":17')
-    journal._writer._segment.close()  # type: ignore[union-attr]
+    segment = journal._writer._segment
+    assert segment is not None
+    segment.close()
     eventually(lambda: left_of(home) == [])
     assert receiver.numbers == [0]
     assert journal.accounting.drops() == {}

@@ -218,5 +218,6 @@ class Backlog:
     def close(self) -> None:
         """Let go of the segment."""
         self._cursor.close()
-        with contextlib.suppress(OSError):
+        if self._descriptor >= 0:
             os.close(self._descriptor)
+            self._descriptor = -1  # the number may soon be another file's

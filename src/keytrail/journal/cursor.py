@@ -7,7 +7,6 @@ of the first line that is not confirmed: twenty digits and a newline, overwritte
 
 from __future__ import annotations
 
-import contextlib
 import fcntl
 import os
 from typing import TYPE_CHECKING, Final
@@ -68,8 +67,9 @@ class Cursor:
 
     def close(self) -> None:
         """Let go of the sidecar. In a forked child the parent's lock stays."""
-        with contextlib.suppress(OSError):
+        if self._descriptor >= 0:
             os.close(self._descriptor)
+            self._descriptor = -1  # the number may soon be another file's
 
     def remove(self) -> None:
         """Delete the sidecar and let go of it."""

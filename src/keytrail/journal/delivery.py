@@ -39,6 +39,8 @@ _BATCH_GROWTH: Final = 16
 """How a batch that was halved by a failure grows with every success."""
 MAX_ACCEPTED: Final = 65_536
 """Ids of accepted uses that are remembered; of older ones the span is sent twice."""
+_MAX_UNHEARD: Final = 8192
+"""Batches of accepted ids that the thread has not looked at."""
 MAX_PAUSE: Final = 30.0
 _PAUSE: Final = 0.5
 _SECONDS_BETWEEN_SEARCHES: Final = 5.0
@@ -74,6 +76,7 @@ class Delivery:
         self._accepted: dict[SpanId, None] = {}
         self._wake: SimpleQueue[None] = SimpleQueue()
         self._thread: threading.Thread | None = None
+        self._closed = False
         self._exporter: SpanExporter | None = None
         self._batch = BATCH
         self._failures = 0
@@ -85,11 +88,7 @@ class Delivery:
 
     def after_fork(self) -> None:
         """Leave to the parent what it delivers; the exporter is kept from its destructor."""
-        for backlog in self._backlogs.values():
-            backlog.close()
-        with contextlib.suppress(Empty):
-            while True:
-                self._begun.get_nowait().close()
+        self._let_all_go()
         self._inherited = self._exporter
         self._begin()
 
@@ -105,7 +104,7 @@ class Delivery:
 
     def accepted(self, ids: Iterable[SpanId]) -> None:
         """Hear which uses the ordinary pipeline delivered to our endpoint; never blocks."""
-        if self._accepted_now.qsize() < MAX_ACCEPTED:
+        if self._accepted_now.qsize() < _MAX_UNHEARD:
             self._accepted_now.put(tuple(ids))
 
     def drain(self, timeout: float) -> bool:
@@ -125,20 +124,30 @@ class Delivery:
             time.sleep(_GLANCE)
         return self._drained
 
+    def close(self, timeout: float) -> bool:
+        """Drain, then let go of everything, so that another process may go on with the rest."""
+        drained = self.drain(timeout)
+        self._closed = True
+        self._wake.put(None)
+        return drained
+
     def _start(self) -> None:
-        if self._thread is None:
+        if self._thread is None and not self._closed:
             self._thread = threading.Thread(target=self._run, name="keytrail-delivery", daemon=True)
             with contextlib.suppress(RuntimeError):  # at interpreter shutdown: the next run's work
                 self._thread.start()
 
     def _run(self) -> None:
         attach(set_value(_SUPPRESS_INSTRUMENTATION_KEY, True))
-        while True:
+        while not self._closed:
             with contextlib.suppress(Empty):
                 self._wake.get(timeout=_PAUSE)
             asked = self._drains_asked
             self._drained = bool(self._pass(draining=asked > self._drains_done))
             self._drains_done = asked
+        self._let_all_go()
+        if self._exporter is not None:
+            self._exporter.shutdown()
 
     @faults.guarded("journal.delivery", False)
     def _pass(self, *, draining: bool) -> bool:
@@ -152,10 +161,7 @@ class Delivery:
         return all(backlog.is_settled for backlog in self._backlogs.values())
 
     def _take_in(self, *, draining: bool) -> None:
-        with contextlib.suppress(Empty):
-            while True:
-                backlog = self._begun.get_nowait()
-                self._backlogs[backlog.path] = backlog
+        self._take_begun()
         with contextlib.suppress(Empty):
             while True:
                 self._accepted.update(dict.fromkeys(self._accepted_now.get_nowait()))
@@ -249,6 +255,17 @@ class Delivery:
     def _let_go(self, backlog: Backlog) -> None:
         backlog.close()
         del self._backlogs[backlog.path]
+
+    def _let_all_go(self) -> None:
+        self._take_begun()
+        for backlog in list(self._backlogs.values()):
+            self._let_go(backlog)
+
+    def _take_begun(self) -> None:
+        with contextlib.suppress(Empty):
+            while True:
+                backlog = self._begun.get_nowait()
+                self._backlogs[backlog.path] = backlog
 
     def _refuse(self, name: str, line: bytes) -> None:
         self._accounting.dropped("unreadable")

@@ -114,7 +114,7 @@ class Journal(Generic[Item]):
         deadline = time.monotonic() + timeout
         done = self._queue.close(timeout) and self._queue.alone(self._writer.close)
         if self._delivery is not None:
-            done = self._delivery.drain(max(0, deadline - time.monotonic())) and done
+            done = self._delivery.close(max(0, deadline - time.monotonic())) and done
         return done
 
     def resource_id(self, resource: Resource) -> str:

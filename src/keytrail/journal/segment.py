@@ -108,8 +108,9 @@ class Segment:
 
     def close(self) -> None:
         """Let go of the file and its lock. In a forked child the parent's lock stays."""
-        with contextlib.suppress(OSError):
+        if self._descriptor >= 0:
             os.close(self._descriptor)
+            self._descriptor = -1  # the number may soon be another file's
 
 
 @dataclass(frozen=True, slots=True)

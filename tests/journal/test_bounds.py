@@ -1,0 +1,89 @@
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+
+import pytest
+
+from journal.journal_kit import lines_of, numbers_of, open_journal, paths_of
+from keytrail.journal.accounting import Accounting, Snapshot
+from keytrail.journal.bounds import Bounds
+from keytrail.journal.segment import Segment
+
+DAY = 24 * 3600
+USE = b'{"time":1}\n'
+
+
+def write_segment(home: Path, start: int, uses: int, *, days_old: int = 0) -> Segment:
+    """Write a segment that is still open."""
+    segment = Segment.create(home, start)
+    segment.append([b'{"record":"start","time":1}\n', *[USE] * uses])
+    changed = time.time() - days_old * DAY
+    os.utime(segment.path, (changed, changed))
+    return segment
+
+
+def test_old_closed_segments_expire(home: Path) -> None:
+    """What was last written before the bound of days goes, counted; the rest stays."""
+    now = time.time_ns()
+    old = write_segment(home, now - 40 * DAY * 10**9, 3, days_old=31)
+    lasting = write_segment(home, now - 40 * DAY * 10**9 + 1, 5, days_old=29)
+    young = write_segment(home, now - DAY * 10**9, 7, days_old=1)
+    for segment in (old, lasting, young):
+        segment.close()
+    accounting = Accounting(delivers=False)
+    assert Bounds(home, 10**9, 30, accounting).refusal(1, now) is None
+    assert paths_of(home) == [lasting.path, young.path]
+    assert accounting.snapshot() == Snapshot(3, 0, 0, {"expired": 3})
+
+
+def test_the_oldest_closed_segments_make_room(home: Path) -> None:
+    """Only as many go as are needed, the oldest first, and never one that is being written."""
+    now = time.time_ns()
+    open_one = write_segment(home, now - 4, 10)
+    closed = [write_segment(home, now - 3 + number, 10) for number in range(3)]
+    for segment in closed:
+        segment.close()
+    accounting = Accounting(delivers=False)
+    bounds = Bounds(home, 3 * open_one.size + 5, 30, accounting)
+    assert bounds.refusal(10, now) == None  # noqa: E711 - reads as the others
+    assert paths_of(home) == [open_one.path, closed[2].path]
+    assert accounting.snapshot() == Snapshot(20, 0, 0, {"journal_full": 20})
+
+
+def test_a_journal_full_of_living_segments_refuses(home: Path) -> None:
+    """Where nothing may be deleted, nothing more is written."""
+    segment = write_segment(home, time.time_ns(), 10)
+    bounds = Bounds(home, segment.size, 30, Accounting(delivers=False))
+    assert bounds.refusal(1, time.time_ns()) == "journal_full"
+    assert segment.path.exists()
+
+
+def test_the_last_tenth_of_a_disk_is_left_alone(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A service must not fill its host, whatever the bytes allow."""
+    disk = list(os.statvfs(home.parents[-1]))
+    disk[4] = disk[2] // 10 - 1
+    monkeypatch.setattr("keytrail.journal.bounds.os.statvfs", lambda _: os.statvfs_result(disk))
+    bounds = Bounds(home, 10**9, 30, Accounting(delivers=False))
+    assert bounds.refusal(1, time.time_ns()) == "disk_full"
+
+
+def test_a_small_journal_keeps_the_newest_uses_and_tells_of_the_gap(home: Path) -> None:
+    """Under a bound of bytes a store rolls on; what went is in the gap records and the books."""
+    journal = open_journal(home, journal_bytes=60_000)
+    for number in range(500):
+        journal.put((number, False))
+        if number % 10 == 9:
+            assert journal.flush(5)
+    assert journal.close(5)
+    kept = numbers_of(home)
+    lost = 500 - len(kept)
+    assert kept == list(range(lost, 500))
+    assert lost > 0
+    assert sum(path.stat().st_size for path in paths_of(home)) < 60_000 + 2_000
+    assert journal.accounting.snapshot() == Snapshot(500 + lost, 500, 0, {"journal_full": lost})
+    gaps = [line for line in lines_of(home) if line.get("record") == "gap"]
+    assert {line["reason"] for line in gaps} == {"journal_full"}
