@@ -9,6 +9,7 @@ import pytest
 from journal.journal_kit import lines_of, numbers_of, open_journal, paths_of
 from keytrail.journal.accounting import Accounting, Snapshot
 from keytrail.journal.bounds import Bounds
+from keytrail.journal.cursor import Cursor
 from keytrail.journal.segment import Segment
 
 DAY = 24 * 3600
@@ -69,6 +70,20 @@ def test_the_last_tenth_of_a_disk_is_left_alone(
     monkeypatch.setattr("keytrail.journal.bounds.os.statvfs", lambda _: os.statvfs_result(disk))
     bounds = Bounds(home, 10**9, 30, Accounting(delivers=False))
     assert bounds.refusal(1, time.time_ns()) == "disk_full"
+
+
+def test_leftovers_of_a_crash_are_tidied_away(home: Path) -> None:
+    """A sidecar whose segment has gone, and a past day without segments, do not stay."""
+    orphan = write_segment(home, time.time_ns(), 1)
+    Cursor.create(orphan.path).close()
+    orphan.path.unlink()
+    held = write_segment(home, time.time_ns(), 1)
+    cursor = Cursor.create(held.path)
+    past = home / "live" / "2020-01-01"
+    past.mkdir()
+    Bounds(home, 10**9, 30, Accounting(delivers=False)).refusal(1, time.time_ns())
+    assert sorted(home.glob("live/*/*")) == sorted([held.path, cursor.path])
+    assert not past.exists()
 
 
 def test_a_small_journal_keeps_the_newest_uses_and_tells_of_the_gap(home: Path) -> None:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import time
 from typing import TYPE_CHECKING, Final
 
 from keytrail.journal.cursor import confirmed, is_taken, sidecar
-from keytrail.journal.segment import Found, segments, uses_in
+from keytrail.journal.segment import LIVE, Found, segments, uses_in, utc_day
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 _DAY: Final = 24 * 3600 * 10**9
 _SECONDS_BETWEEN_LOOKS: Final = 60.0
 _SECONDS_WHILE_FULL: Final = 1.0
+_LOOKS_PER_BOUND: Final = 16
 
 
 class Bounds:
@@ -29,23 +31,32 @@ class Bounds:
         self._most_days = most_days
         self._accounting = accounting
         self._bytes = 0
+        self._written = 0
         self._next_look = 0.0
 
     def refusal(self, size: int, now: int) -> Reason | None:
         """Return why ``size`` more bytes may not be written; ``None`` where they may.
 
-        Makes room first. Looks at the directory every minute, or when its own writing since could
-        have filled it.
+        Makes room first. Looks at the directory every minute, and when this process has written a
+        good part of the bound since: others write there too.
         """
-        clock = time.monotonic()
         full = self._full(size)
-        if clock >= self._next_look or (full and self._next_look - clock > _SECONDS_WHILE_FULL):
+        if self._is_due(full):
             self._make_room(size, now)
             full = self._full(size)
-            self._next_look = clock + (_SECONDS_WHILE_FULL if full else _SECONDS_BETWEEN_LOOKS)
+            pause = _SECONDS_WHILE_FULL if full else _SECONDS_BETWEEN_LOOKS
+            self._next_look = time.monotonic() + pause
+            self._written = 0
         if full is None:
             self._bytes += size
+            self._written += size
         return full
+
+    def _is_due(self, full: Reason | None) -> bool:
+        left = self._next_look - time.monotonic()
+        if left <= 0 or self._written * _LOOKS_PER_BOUND > self._most_bytes:
+            return True
+        return full is not None and left > _SECONDS_WHILE_FULL
 
     def _full(self, size: int) -> Reason | None:
         if self._bytes + size > self._most_bytes:
@@ -53,6 +64,7 @@ class Bounds:
         return "disk_full" if _last_tenth(self._home) else None
 
     def _make_room(self, size: int, now: int) -> None:
+        _tidy(self._home, utc_day(now))
         found = segments(self._home)
         self._bytes = sum(segment.size for segment in found)
         oldest = now - self._most_days * _DAY
@@ -77,6 +89,18 @@ class Bounds:
         if uses:
             self._accounting.saw(uses)
             self._accounting.dropped(reason, uses)
+
+
+def _tidy(home: Path, today: str) -> None:
+    """Remove what a crash or a deletion left behind: sidecars without segment, empty days."""
+    for path in (home / LIVE).glob("*/*.cursor"):
+        segment = path.with_suffix("")
+        if not segment.exists() and not is_taken(segment):
+            path.unlink(missing_ok=True)
+    for day in (home / LIVE).glob("*"):
+        if day.name < today:
+            with contextlib.suppress(OSError):
+                day.rmdir()
 
 
 def _last_written(segment: Found) -> int:

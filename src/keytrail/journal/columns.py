@@ -1,6 +1,11 @@
 """The columns of a journal line: names, types and the attributes they stand for, in one place.
 
 A use is one line. The same names appear in tables, JSON, CSV, Parquet and every source.
+
+The audit's own records are lines too, with ``record`` and ``time`` first: ``start`` (``attributes``:
+host, pid, version, the settings that matter), ``stop``, ``gap`` (``reason``, and ``uses`` in
+``attributes``) and ``resource`` (``resource``, the id that uses name in ``span``, with its
+``attributes`` and ``schema_url``).
 """
 
 from __future__ import annotations

@@ -193,6 +193,7 @@ class Delivery:
         """Return whether the endpoint took all that it was sent."""
         if backlog.is_gone:
             self._accounting.dropped("journal_full", backlog.remaining())
+            self._note(backlog)
             self._let_go(backlog)
             return True
         closed = backlog.is_closed
@@ -247,10 +248,13 @@ class Delivery:
         return self._exporter
 
     def _finish(self, backlog: Backlog) -> None:
-        if backlog.uses:
-            note_delivered(self._home, self._endpoint, backlog.uses, backlog.first, backlog.last)
+        self._note(backlog)
         backlog.remove()
         del self._backlogs[backlog.path]
+
+    def _note(self, backlog: Backlog) -> None:
+        if backlog.uses:
+            note_delivered(self._home, self._endpoint, backlog.uses, backlog.first, backlog.last)
 
     def _let_go(self, backlog: Backlog) -> None:
         backlog.close()

@@ -136,13 +136,16 @@ def segments(home: Path) -> list[Found]:
 
 
 def state(path: Path) -> State:
-    """Return whether the writer of ``path`` lives.
+    """Return whether the writer of ``path`` lives; another user's segment counts as open.
 
     Raises:
         FileNotFoundError: there is no such file any more.
 
     """
-    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        descriptor = os.open(path, os.O_RDONLY)
+    except PermissionError:
+        return "open"
     try:
         return "open" if is_locked(descriptor) else "closed"
     finally:
