@@ -270,6 +270,8 @@ def test_at_most_four_fingerprints() -> None:
         ("keytrail.key.previous_hash", ""),
         ("keytrail.key.other_hashes", (F1, K1)),
         ("keytrail.redacted_hashes", (K1,)),
+        ("keytrail.redacted_hashes", F1),
+        ("keytrail.key.hash", (F1,)),
     ],
 )
 def test_what_is_no_fingerprint_is_removed_and_counted(

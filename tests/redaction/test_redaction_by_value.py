@@ -117,11 +117,14 @@ def test_clean_text_and_attributes_are_the_same_object(redactor: Redactor) -> No
 
 def test_a_word_as_key_cannot_erase_the_audit() -> None:
     """Who presents keytrail's own words as a key does not redact what keytrail says."""
-    redactor = _redactor(b"incoming", b"signed_url", b"rate_limited")
+    redactor = _redactor(b"incoming", b"signed_url", b"rate_limited", b"wrong_host", b"0123abcd")
     attributes = {
         "keytrail.direction": "incoming",
         "keytrail.key.type": "signed_url",
         "keytrail.outcome": "rate_limited",
+        "keytrail.findings": ("wrong_host", "redirected"),
+        "keytrail.finding": "wrong_host",
+        "keytrail.key.pepper_id": "0123abcd",
         "note": "incoming",
     }
     assert redactor.attributes(attributes) == attributes | {"note": "REDACTED"}

@@ -103,8 +103,8 @@ class Redacting:
     def _leaf(self, leaf: Any, place: Place) -> Any:
         if isinstance(leaf, str):
             return self.text(leaf, place)
-        if isinstance(leaf, bytes):
-            return self._data(leaf, place)
+        if isinstance(leaf, bytes | bytearray):
+            return self._data(bytes(leaf), place)
         if isinstance(leaf, int):
             return leaf
         if isinstance(leaf, Mapping):
@@ -167,7 +167,7 @@ class Withholding:
         return {
             name: value if own.is_known(name, value) else self.value(value, place)
             for name, value in attributes.items()
-            if name not in own.HASHES or own.is_hash(value)
+            if name not in own.HASHES or own.is_known(name, value)
         }
 
 
@@ -205,7 +205,7 @@ def _each(value: Any, leaf: Callable[[Any], Any]) -> Any:
     """Apply ``leaf`` to what is no float, truth value or nothing, inside sequences too."""
     if value is None or isinstance(value, bool | float):
         return value
-    if isinstance(value, Sequence) and not isinstance(value, str | bytes):
+    if isinstance(value, Sequence) and not isinstance(value, str | bytes | bytearray):
         return tuple(_each(element, leaf) for element in value)
     return leaf(value)
 

@@ -9,38 +9,65 @@ from keytrail import semconv
 from keytrail.capture.facts import Direction, KeyType, Location
 
 PREFIX: Final = "keytrail."
-HASHES: Final = frozenset(
+_ONE_HASH: Final = frozenset({semconv.KEY_HASH, semconv.KEY_PREVIOUS_HASH})
+_MANY_HASHES: Final = frozenset({semconv.KEY_OTHER_HASHES, semconv.REDACTED_HASHES})
+HASHES: Final = _ONE_HASH | _MANY_HASHES
+_HASH: Final = re.compile(r"[0-9a-f]{64}")
+_PEPPER_ID: Final = re.compile(r"[0-9a-f]{8}")
+_FINDINGS: Final = frozenset(
     {
-        semconv.KEY_HASH,
-        semconv.KEY_PREVIOUS_HASH,
-        semconv.KEY_OTHER_HASHES,
-        semconv.REDACTED_HASHES,
+        "cleartext_http",
+        "decoy",
+        "duplicate",
+        "expired",
+        "key_in_url",
+        "redirected",
+        "revoked",
+        "userinfo",
+        "weak",
+        "wrong_host",
     }
 )
-_HASH: Final = re.compile(r"[0-9a-f]{64}")
-_CLOSED: Final[dict[str, frozenset[str]]] = {
+_REASONS: Final = frozenset(
+    {
+        "expired",
+        "insufficient_scope",
+        "malformed",
+        "missing",
+        "quota",
+        "revoked",
+        "unknown_key",
+    }
+)
+_WORDS: Final[dict[str, frozenset[str]]] = {
     semconv.SCHEMA_VERSION: frozenset({semconv.SCHEMA}),
     semconv.DIRECTION: frozenset(get_args(Direction)),
     semconv.KEY_LOCATION: frozenset(get_args(Location)),
     semconv.KEY_TYPE: frozenset(get_args(KeyType)),
     semconv.OUTCOME: frozenset({"success", "denied", "rate_limited", "error", "unknown"}),
+    semconv.OUTCOME_REASON: _REASONS,
+    semconv.FINDING: _FINDINGS,
+    semconv.FINDINGS: _FINDINGS,
 }
 
 
-def is_hash(value: Any) -> bool:
-    """Tell whether ``value`` is a fingerprint or a sequence of nothing else."""
-    if isinstance(value, str):
-        return _HASH.fullmatch(value) is not None
-    return isinstance(value, tuple | list) and all(
-        isinstance(element, str) and _HASH.fullmatch(element) for element in value
-    )
-
-
 def is_known(name: str, value: Any) -> bool:
-    """Tell whether ``value`` is one of the words that keytrail itself writes under ``name``.
+    """Tell whether ``value`` is of the form that only keytrail itself writes under ``name``.
 
-    Otherwise a caller could erase what the audit says by presenting such a word as a key.
+    What is passes untouched: otherwise a caller could erase what the audit says of it by
+    presenting ``wrong_host`` as a key. A fingerprint's place takes nothing but fingerprints.
     """
-    if name in HASHES:
-        return is_hash(value)
-    return isinstance(value, str) and value in _CLOSED.get(name, ())
+    if name in _ONE_HASH:
+        return _matches(_HASH, value)
+    if name in _MANY_HASHES:
+        return isinstance(value, tuple | list) and all(_matches(_HASH, one) for one in value)
+    if name == semconv.KEY_PEPPER_ID:
+        return _matches(_PEPPER_ID, value)
+    words = _WORDS.get(name, frozenset())
+    if isinstance(value, tuple | list):
+        return all(isinstance(one, str) and one in words for one in value)
+    return isinstance(value, str) and value in words
+
+
+def _matches(pattern: re.Pattern[str], value: Any) -> bool:
+    return isinstance(value, str) and pattern.fullmatch(value) is not None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 from urllib.parse import quote, quote_plus
@@ -19,8 +20,16 @@ PROBE: Final = 12
 """Bytes of a spelling that are looked for first; the whole is compared where they are found."""
 SHORTEST: Final = 4
 """A shorter key is not looked for by value: nothing tells it from an ordinary word or number."""
-_LEFT_ALONE_BY_CLIENTS: Final = ("", "/", "/:", "!#$%&'()*+,/:;=?@[]~")
+_LEFT_ALONE_BY_CLIENTS: Final = (
+    "",
+    "/",
+    "/:",
+    "?/:@!$'()*,",  # yarl, in a query
+    "!#$%&'()*+,/:;=?@[]~",  # requests
+    "!$%&'()*+,/:;=?@[\\]^`{|}~",  # browsers and httpx, in a query
+)
 """What URL libraries leave unencoded, from the strictest to the most lenient."""
+_NEVER_ESCAPED: Final = re.compile(rb"[A-Za-z0-9._~-]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +60,8 @@ def spellings(key: Remembered) -> list[Spelling]:
 def _plain(raw: bytes) -> Iterator[bytes]:
     """Yield the key as text and the escapes that keep most of it readable."""
     yield raw
+    if _NEVER_ESCAPED.fullmatch(raw):
+        return
     yield repr(raw)[2:-1].encode()
     for text in _decoded(raw):
         yield text.encode("utf-8", "surrogatepass")

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
 from ahocorasick_rs import BytesAhoCorasick, Implementation, MatchKind
 
 from keytrail.redaction.regions import Region
-from keytrail.redaction.spellings import PROBE, Spelling, spellings
+from keytrail.redaction.spellings import Spelling, spellings
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -20,44 +21,64 @@ MOST_BESIDE: Final = 8
 """So many keys are looked for one by one before the automata are built anew."""
 
 
-class Wanted:
-    """What to look for in one text: the keys of an index, and a few beside it."""
-
-    def __init__(self, index: Index, beside: Iterable[Remembered]) -> None:
-        self._chunks = index.chunks
-        self._beside = [form for key in beside for form in spellings(key)]
-        self._probes = {form.probe for form in self._beside}
-        self._indexed = index.spellings
-
-    def hinted(self, data: bytes) -> bool:
-        """Tell whether ``data`` may hold a wanted key; never wrong when it says no."""
-        return any(chunk.find_matches_as_indexes(data) for chunk in self._chunks) or any(
-            probe in data for probe in self._probes
-        )
-
-    def regions(self, data: bytes) -> Iterator[Region]:
-        """Yield where a wanted key stands, whole or cut off by the end of ``data``."""
-        for forms in (self._indexed, self._beside):
-            for form in forms:
-                yield from _whole(data, form)
-                yield from _cut_off(data, form)
-
-
 class Index:
     """Automata over the probes of some keys."""
 
     def __init__(self, keys: Iterable[Remembered]) -> None:
         self.keys = frozenset(keys)
-        self.spellings = tuple(form for key in self.keys for form in spellings(key))
-        probes = sorted({form.probe for form in self.spellings})
-        self.chunks = [
+        self._forms = _by_probe(self.keys)
+        self._probes = sorted(self._forms)
+        self._chunks = [
             BytesAhoCorasick(
-                probes[start : start + PROBES_PER_CHUNK],
+                self._probes[start : start + PROBES_PER_CHUNK],
                 matchkind=MatchKind.LeftmostFirst,
                 implementation=Implementation.NoncontiguousNFA,
             )
-            for start in range(0, len(probes), PROBES_PER_CHUNK)
+            for start in range(0, len(self._probes), PROBES_PER_CHUNK)
         ]
+
+    def hinted(self, data: bytes) -> bool:
+        """Tell whether a probe is in ``data``."""
+        return any(chunk.find_matches_as_indexes(data) for chunk in self._chunks)
+
+    def found(self, data: bytes) -> Iterator[tuple[int, Spelling]]:
+        """Yield where a probe is in ``data``, overlapping ones too, with each of its spellings."""
+        for number, start, _ in self._every.find_matches_as_indexes(data, overlapping=True):
+            for form in self._forms[self._probes[number]]:
+                yield start, form
+
+    @cached_property
+    def _every(self) -> BytesAhoCorasick:
+        """One slower automaton that hides no probe behind another: needed on a hit only."""
+        return BytesAhoCorasick(self._probes, implementation=Implementation.NoncontiguousNFA)
+
+
+class Wanted:
+    """What to look for in one text: the keys of an index, and a few beside it."""
+
+    def __init__(self, index: Index, beside: Iterable[Remembered]) -> None:
+        self._index = index
+        self._beside = _by_probe(beside)
+
+    def hinted(self, data: bytes) -> bool:
+        """Tell whether ``data`` may hold a wanted key; never wrong when it says no."""
+        return self._index.hinted(data) or any(probe in data for probe in self._beside)
+
+    def regions(self, data: bytes) -> Iterator[Region]:
+        """Yield where a wanted key stands, whole or cut off by the end of ``data``."""
+        for start, form in (*self._index.found(data), *self._found_beside(data)):
+            end = _end(data, start, form)
+            if end is not None:
+                fingerprints = () if form.fingerprint is None else (form.fingerprint,)
+                yield Region(start, end, "value", fingerprints)
+
+    def _found_beside(self, data: bytes) -> Iterator[tuple[int, Spelling]]:
+        for probe, forms in self._beside.items():
+            start = data.find(probe)
+            while start >= 0:
+                for form in forms:
+                    yield start, form
+                start = data.find(probe, start + 1)
 
 
 class KnownValues:
@@ -115,30 +136,25 @@ class Moment:
         return Wanted(ring.index, [*ring.newest, *added]) if added else ring.wanted
 
 
-def _whole(data: bytes, form: Spelling) -> Iterator[Region]:
-    length = len(form.text)
-    start = data.find(form.text)
-    while start >= 0:
-        end = start + length
-        if not form.whole_word or _stands_alone(data, start, end):
-            yield _region(form, start, end)
-        start = data.find(form.text, start + 1)
+def _by_probe(keys: Iterable[Remembered]) -> dict[bytes, list[Spelling]]:
+    forms: dict[bytes, list[Spelling]] = {}
+    for key in keys:
+        for form in spellings(key):
+            forms.setdefault(form.probe, []).append(form)
+    return forms
 
 
-def _cut_off(data: bytes, form: Spelling) -> Iterator[Region]:
-    """Yield the beginning of a key where the text ends in it, as length limits leave it."""
-    if len(form.text) <= PROBE:
-        return
-    start = data.find(form.probe, max(0, len(data) - len(form.text) + 1))
-    if start >= 0 and form.text.startswith(data[start:]):
-        yield _region(form, start, len(data))
+def _end(data: bytes, start: int, form: Spelling) -> int | None:
+    """Return where the spelling that may begin at ``start`` ends, if it does stand there.
+
+    A text that ends inside it was cut off by a length limit: what is left of the key goes too.
+    """
+    end = start + len(form.text)
+    if data.startswith(form.text, start):
+        return end if not form.whole_word or _stands_alone(data, start, end) else None
+    return len(data) if end > len(data) and form.text.startswith(data[start:]) else None
 
 
 def _stands_alone(data: bytes, start: int, end: int) -> bool:
     around = data[max(0, start - 1) : start] + data[end : end + 1]
     return not any(chr(byte).isalnum() or byte == ord("_") for byte in around)
-
-
-def _region(form: Spelling, start: int, end: int) -> Region:
-    fingerprints = () if form.fingerprint is None else (form.fingerprint,)
-    return Region(start, end, "value", fingerprints)
