@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -10,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from support.pages import ROOT
+from support.pages import ROOT, blocks
 
 PACKAGE = ROOT / "src/keytrail"
 SECOND_HALF = ("store", "sources", "questions", "report", "cli", "demo")
@@ -98,3 +99,18 @@ def test_a_service_loads_no_library_of_the_command_line() -> None:
     loaded = {line.rpartition("|")[2].strip().split(".")[0] for line in ran.stderr.splitlines()}
     assert "keytrail" in loaded
     assert loaded.isdisjoint(heavy)
+
+
+def test_the_plan_of_the_house_has_every_room() -> None:
+    """``docs/architecture.md`` names every module and folder of the package, and no other."""
+    (plan,) = [
+        block.text
+        for block in blocks(ROOT / "docs/architecture.md", "")
+        if block.text.startswith("src/keytrail/")
+    ]
+    rooms = {
+        path.name + ("/" if path.is_dir() else "")
+        for path in PACKAGE.iterdir()
+        if path.suffix == ".py" or (path / "__init__.py").is_file()
+    }
+    assert set(re.findall(r"^  (\w+(?:\.py|/))", plan, re.MULTILINE)) == rooms
