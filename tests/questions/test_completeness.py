@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -10,6 +9,7 @@ import pytest
 from keytrail.questions import keys, uses
 from keytrail.settings import Settings
 from keytrail.sources import CannotAnswer, Completeness, LocalSource, connect
+from keytrail.store import segments
 from store.segment_kit import SECOND, T0, delivered, record, use, write
 
 
@@ -104,23 +104,41 @@ def test_holes_in_the_journal_are_told(home: Path) -> None:
     )
 
 
-def test_reading_while_segments_come_and_go(home: Path) -> None:
-    """A segment that is delivered under the query is read again or missed, never an error."""
+def _deliver_after_listing(monkeypatch: pytest.MonkeyPatch, home: Path, times: int) -> None:
+    """Let a segment go away between the reader's look at the directory and its first read."""
+    listed = segments.find
+    left = [use(1)] * times
+
+    def find(where: Path) -> segments.Segments:
+        if not left:
+            return listed(where)
+        path = write(home, left.pop(), name="goes.ndjson")
+        found = listed(where)
+        path.unlink()
+        return found
+
+    monkeypatch.setattr(segments, "find", find)
+
+
+def test_a_segment_that_is_delivered_meanwhile_is_no_error(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The journal is read again, and what is left of it is the answer."""
     write(home, use(0), name="stays.ndjson")
-    done = threading.Event()
+    _deliver_after_listing(monkeypatch, home, times=3)
+    assert [row[0] for row in uses(LocalSource(home)).rows] == [T0]
 
-    def come_and_go() -> None:
-        while not done.is_set():
-            write(home, use(1), name="goes.ndjson").unlink()
 
-    writer = threading.Thread(target=come_and_go)
-    writer.start()
-    try:
-        seen = {len(list(uses(LocalSource(home)).rows)) for _ in range(20)}
-    finally:
-        done.set()
-        writer.join()
-    assert seen <= {1, 2}
+def test_a_journal_that_never_holds_still_is_told(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After some readings the source gives up, and says where."""
+    _deliver_after_listing(monkeypatch, home, times=100)
+    with pytest.raises(CannotAnswer) as caught:
+        uses(LocalSource(home))
+    what, hint = str(caught.value).split("\n")
+    assert what.startswith(f"the journal in {home} cannot be read: IO Error: ")
+    assert hint == "hint: ask again"
 
 
 def test_a_home_that_is_no_directory_is_told(tmp_path: Path) -> None:

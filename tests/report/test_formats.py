@@ -102,17 +102,17 @@ def test_csv_is_rfc_4180() -> None:
     )
     assert data == (
         "key,status,findings,sampled,duration,path\r\n"
-        'ab,200,weak redirected,true,0.5,"a,""b""\r\nc"\r\n'
+        'ab,200,weak redirected,true,0.5,"a,""b""\\r\\nc"\r\n'
         ",,,,,\r\n"
     )
     assert json.loads(talk) == {"completeness": _WORTH_JSON}
 
 
-def test_csv_holds_no_formula() -> None:
-    """Text that a spreadsheet would run gets an apostrophe before it, other text does not."""
+def test_csv_holds_no_formula_and_no_control_character() -> None:
+    """Text that a spreadsheet would run gets an apostrophe before it; a row is a line."""
     data, _ = _written("csv", *((text,) for text in _HOSTILE), columns=("path",))
     cells = [row[0] for row in csv.reader(io.StringIO(data, newline="")) if row][1:]
     assert cells == [
-        *("plain", "'=1+1", "'+1", "'-1", "'@SUM(A1)", "'\t=1", 'a,"b"\r\nc'),
-        *("\x1b[31m\u202e\0", "\N{SNOWMAN}", ""),
+        *("plain", "'=1+1", "'+1", "'-1", "'@SUM(A1)", r"\t=1", r'a,"b"\r\nc'),
+        *(r"\x1b[31m\u202e\x00", "\N{SNOWMAN}", ""),
     ]

@@ -6,19 +6,20 @@ import csv
 import json
 from typing import TYPE_CHECKING, TextIO
 
+from keytrail.report.text import plain
 from keytrail.report.values import record, worth
 
 if TYPE_CHECKING:
     from keytrail.questions.answer import Answer
 
-_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n")
+_FORMULA_STARTS = ("=", "+", "-", "@")
 
 
 def write(answer: Answer, data: TextIO, talk: TextIO) -> None:
     """Write a header and the rows to ``data``, the completeness as the last line of ``talk``.
 
-    Text that a spreadsheet would run as a formula gets an apostrophe before it; several findings
-    in one cell are parted by a blank; nothing is an empty cell.
+    Control characters are escapes, so that a row is a line; text that a spreadsheet would run as a
+    formula gets an apostrophe before it; findings are parted by blanks; nothing is an empty cell.
     """
     rows = csv.writer(data, lineterminator="\r\n")
     rows.writerow(answer.columns)
@@ -32,6 +33,6 @@ def _cell(value: object) -> object:
     if isinstance(value, bool):
         return "true" if value else "false"
     text = " ".join(map(str, value)) if isinstance(value, list) else value
-    if isinstance(text, str) and text.startswith(_FORMULA_STARTS):
-        return "'" + text
-    return text
+    if not isinstance(text, str):
+        return text
+    return f"'{plain(text)}" if text.startswith(_FORMULA_STARTS) else plain(text)
