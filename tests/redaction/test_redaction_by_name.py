@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from urllib.parse import quote
+import json
+from collections.abc import Callable
+from urllib.parse import quote, quote_plus
 
 import pytest
 from hypothesis import given
@@ -11,6 +13,7 @@ from hypothesis import strategies as st
 from keytrail.redaction.memory import KeyMemory
 from keytrail.redaction.names import SensitiveNames
 from keytrail.redaction.redactor import Redactor
+from redaction.redaction_kit import leaks
 from support.cases import K1
 
 BY_NAME = Redactor(SensitiveNames(), KeyMemory())
@@ -149,6 +152,44 @@ def test_users_names_count_everywhere() -> None:
     assert redactor.attributes({"http.request.header.x_shop": ("abc",)}) == {
         "http.request.header.x_shop": ("REDACTED",)
     }
+
+
+HOLDERS: dict[str, Callable[[str], str]] = {
+    "url": lambda key: f"http://h/p?color=blue&api_key={quote(key, safe='')}&page=2",
+    "fragment": lambda key: f"http://h/cb#access_token={quote(key, safe='')}&state=1",
+    "userinfo": lambda key: f"https://user:{quote(key, safe='')}@h/p",
+    "dict": lambda key: str({"api_key": key, "page": 2}),
+    "json": lambda key: json.dumps({"user": "u", "access_token": key, "n": 1}),
+    "headers": lambda key: f"Host: h\r\nX-Api-Key: {key}\r\nAuthorization: Bearer {key}\r\nA: b",
+    "asgi": lambda key: repr({"headers": [(b"authorization", b"Bearer " + key.encode())]}),
+    "wsgi": lambda key: str({"QUERY_STRING": f"token={key}&b=1", "HTTP_X_API_KEY": key}),
+    "call": lambda key: f"Client(base='h', api_key={key!r}, retries=3)",
+    "curl": lambda key: f'curl -H "X-Api-Key: {key}" "http://h/p?token={key}"',
+    "go": lambda key: f"map[Authorization:[Bearer {key}] Accept:[*/*]]",
+    "logfmt": lambda key: f'level=info token="{key}" page=2',
+}
+WRAPPERS: dict[str, Callable[[str], str]] = {
+    "nothing": lambda text: text,
+    "repr": repr,
+    "bytes": lambda text: repr(text.encode()),
+    "json": json.dumps,
+    "json in json": lambda text: json.dumps({"m": json.dumps({"msg": text})}),
+    "parameter": lambda text: f"http://h/?next={quote(text, safe='')}&z=1",
+    "parameter of a parameter": lambda text: quote(quote(text, safe=""), safe=""),
+    "form": quote_plus,
+    "json in a parameter": lambda text: quote(json.dumps({"url": text}), safe=""),
+    "message": lambda text: f"ERROR call failed ({text}), retrying",
+}
+
+
+@pytest.mark.parametrize("wrapper", WRAPPERS)
+@pytest.mark.parametrize("holder", HOLDERS)
+def test_unknown_key_in_nested_encodings(holder: str, wrapper: str) -> None:
+    """However a text with a named secret was quoted or encoded again, the secret goes."""
+    once = BY_NAME.text(WRAPPERS[wrapper](HOLDERS[holder](K1)))
+    assert "REDACTED" in once
+    assert leaks(once.encode(), K1) == []
+    assert BY_NAME.text(once) == once
 
 
 _VALUES = (

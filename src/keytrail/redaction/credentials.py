@@ -11,10 +11,10 @@ from keytrail.redaction import reach
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-_AUTHORITY: Final = re.compile(rb":(?:\\?/){2}|%(?:25)*3a(?:%(?:25)*2f){2}", re.IGNORECASE)
-_END_OF_AUTHORITY: Final = re.compile(rb"%(?:25)*(?:2f|3f|23)", re.IGNORECASE)
-_AT: Final = re.compile(rb"%(?:25)*40")
-_COLON: Final = re.compile(rb":|%(?:25)*3a", re.IGNORECASE)
+_AUTHORITY: Final = re.compile(
+    rb":(?:\\?/){2}|(?P<percent>%(?:25)*)3a(?:(?P=percent)2f){2}", re.IGNORECASE
+)
+_AFTER_ENCODED_AUTHORITY: Final = rb"(?:2f|3f|23)"
 
 
 def after_scheme(data: bytes, scheme: bytes, start: int) -> Iterator[tuple[int, int]]:
@@ -38,17 +38,23 @@ def userinfo(data: bytes, start: int, end: int) -> Iterator[tuple[int, int]]:
     slashes = _AUTHORITY.match(data, start)
     if slashes is None:
         return
-    begin = slashes.end()
-    encoded_at = _AT.search(data, begin) if data[start : start + 1] == b"%" else None
-    stop = encoded_at.start() if encoded_at else data.rfind(b"@", begin, end)
-    if encoded_at and _END_OF_AUTHORITY.search(data, begin, stop):
+    begin, percent = slashes.end(), slashes["percent"]
+    if percent is not None:
+        end = _first(percent + _AFTER_ENCODED_AUTHORITY, data, begin, end)
+    stop = data.rfind(b"@" if percent is None else percent + b"40", begin, end)
+    if stop < 0:
         return
-    colon = _COLON.search(data, begin, stop)
-    if colon:
-        yield begin, colon.start()
-        yield colon.end(), stop
+    colon = _first(b":" if percent is None else percent + b"3a", data, begin, stop)
+    if colon < stop:
+        yield begin, colon
+        yield colon + (1 if percent is None else len(percent) + 2), stop
     elif reach.looks_secret(data[begin:stop]):
         yield begin, stop
+
+
+def _first(pattern: bytes, data: bytes, start: int, end: int) -> int:
+    found = re.compile(pattern, re.IGNORECASE).search(data, start, end)
+    return end if found is None else found.start()
 
 
 def _is_basic(run: bytes) -> bool:

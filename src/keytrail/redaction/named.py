@@ -24,15 +24,21 @@ _PERCENT: Final = "%(?:25)*"
 _BEFORE: Final = (
     r"(?:(?:^|[^a-z0-9_-])-{0,2}"
     rf"|{_PERCENT}[0-9a-f][0-9a-f]"
-    r"|\\(?:[abfnrtv0]|x[0-9a-f][0-9a-f]|u[0-9a-f][0-9a-f][0-9a-f][0-9a-f]))"
+    rf"|(?:\\|{_PERCENT}5c)(?:[abfnrtv0]|x[0-9a-f][0-9a-f]|u[0-9a-f][0-9a-f][0-9a-f][0-9a-f]))"
 )
 """What may stand before a name: no part of a longer name, or an escape."""
 _INDEX: Final = rf"(?:\[\w*\]|\]|{_PERCENT}5b\w*{_PERCENT}5d|{_PERCENT}5d)?"
-_QUOTE: Final = rf"(?:\\*[\"']|{_PERCENT}2[27])"
-_ASSIGN: Final = rf"(?:=>|=|:|{_PERCENT}3[ad])"
-_FOLLOWS: Final = rf"{_INDEX}(?:{_QUOTE}?[ \t]*{_ASSIGN}|{_QUOTE}[ \t]*,)[ \t]*"
+_QUOTE: Final = r"\\*[\"']"
+_FOLLOWS_PLAINLY: Final = rf"(?:(?:{_QUOTE})?[ \t]*(?:=>|=|:)|{_QUOTE}[ \t]*,)[ \t]*"
+_ENCODED_QUOTE: Final = rf"(?:{_PERCENT}5c)*{_PERCENT}2[27]"
+_ENCODED_BLANKS: Final = rf"(?:\+|{_PERCENT}20)*"
+_FOLLOWS_ENCODED: Final = (
+    rf"(?:(?:{_ENCODED_QUOTE})?{_ENCODED_BLANKS}{_PERCENT}3[ad](?:{_PERCENT}3e)?"
+    rf"|{_ENCODED_QUOTE}{_ENCODED_BLANKS}{_PERCENT}2c){_ENCODED_BLANKS}"
+)
+_FOLLOWS: Final = rf"{_INDEX}(?:{_FOLLOWS_PLAINLY}|{_FOLLOWS_ENCODED})"
 _SCHEMES: Final = "bearer|basic|token|api-?key|ssws|bot"
-_GAP: Final = r"(?:[ \t]+|%20|\+)"
+_GAP: Final = rf"(?:[ \t]+|(?:{_PERCENT}20)+|\+)"
 _USERINFO: Final = (
     r":(?:\\?/){2}[^\s/?#\"'<>\\]+@"
     rf"|{_PERCENT}3a(?:{_PERCENT}2f){{2}}[^\s/?#&\"'<>\\]+{_PERCENT}40"
@@ -40,13 +46,17 @@ _USERINFO: Final = (
 
 _NAME, _TAIL, _SCHEME, _TOKEN, _USER = 1, 2, 3, 4, 5
 
-_SIGN: Final = re.compile(rb"=>|[=:,]|%(?:25)*3[ad]", re.IGNORECASE)
+_SIGN: Final = re.compile(rb"=>|[=:,]|%(?:25)*(?:3[ad]|2c)", re.IGNORECASE)
+_DECODED_SIGN: Final = {b"d": b"=", b"a": b":", b"c": b","}
 _ESCAPED_SEPARATOR: Final = re.compile(rb"%(?:25)*(?:5f|2d)", re.IGNORECASE)
 _QUOTE_CHARACTER: Final = re.compile(rb"[\"']|%(?:25)*2[27]")
-_ALREADY: Final = re.compile(REDACTED + rb"(?![A-Za-z0-9._~+/=%-])")
+_ALREADY: Final = re.compile(REDACTED + rb"(?![A-Za-z0-9._~+/=-])")
 _KNOWN_SCHEME: Final = re.compile(
-    rb"(?:bearer|basic|token|api-?key|key|negotiate|jwt|ssws|genie ?key|bot)(?:[ \t]+|%20|\+)",
+    rb"(?:bearer|basic|token|api-?key|key|negotiate|jwt|ssws|genie ?key|bot)(?:[ \t]+|\+)",
     re.IGNORECASE,
+)
+_ENCODED_SCHEME: Final = re.compile(
+    rb"(?:%(?:25)*5b)?[a-z][a-z0-9-]*(?:\+|(?:%(?:25)*20)+)", re.IGNORECASE
 )
 _NO_SECRET: Final = frozenset({b"none", b"null", b"true", b"false", b"undefined", REDACTED.lower()})
 
@@ -102,6 +112,11 @@ class NamedValues:
         start = place.start
         if place.sign == b",":
             return []
+        if place.depth and place.name in self._names.authorization:
+            if _ALREADY.match(data, start):
+                return []
+            scheme = _ENCODED_SCHEME.match(data, start)
+            return [(start, reach.in_query(data, scheme.end() if scheme else start, place.depth))]
         if place.depth or (place.in_query and place.sign == b"=" and not place.spaced):
             return [(start, reach.in_query(data, start, place.depth))]
         if place.name in self._names.authorization:
@@ -145,7 +160,7 @@ class _Place:
         return cls(
             name=compact(_ESCAPED_SEPARATOR.sub(b"", data[name_start:name_end]).decode("latin-1")),
             before=data[match.span()[0] : name_start],
-            sign={b"d": b"=", b"a": b":"}.get(sign[0][-1:].lower(), sign[0]),
+            sign=_DECODED_SIGN.get(sign[0][-1:].lower(), sign[0]),
             depth=sign[0].count(b"25") + 1 if sign[0][:1] == b"%" else 0,
             spaced=tail[-1:] in (b" ", b"\t") or tail[sign.start() - 1 : sign.start()] == b" ",
             quoted=_QUOTE_CHARACTER.search(tail) is not None,

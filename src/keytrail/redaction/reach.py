@@ -13,7 +13,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 OPENING: Final = re.compile(
-    rb"""(?P<list>[\[(])?\s*[bBuU]?(?P<quote>\\*["']|%(?:25)*2[27])""",
+    rb"""(?P<list>[\[(]|%(?:25)*(?:5[bB]|28))?\s*[bBuU]?"""
+    rb"""(?P<quote>\\*["']|(?:%(?:25)*5[cC])*%(?:25)*2[27])""",
 )
 _NEXT_ELEMENT: Final = re.compile(rb"""\s*,\s*[bBuU]?(?P<quote>\\*["'])""")
 _STOP: Final = rb"""[#\s"'<>`\x00-\x1f]|\\["'nrtux]"""
@@ -108,5 +109,5 @@ def _end(pattern: re.Pattern[bytes], data: bytes, start: int) -> int:
 def _end_in_query(depth: int) -> re.Pattern[bytes]:
     if not depth:
         return _END_IN_QUERY
-    encoded = rb"%%(?:25){0,%d}(?:0[ad]|2[02367c]|3[bce])" % (depth - 1)
+    encoded = rb"%%(?:25){0,%d}(?:0[ad]|2[02367c]|3[bce]|5c(?=[nrtux%%]))" % (depth - 1)
     return re.compile(encoded + rb"|" + _END_IN_QUERY.pattern, re.IGNORECASE)
