@@ -31,13 +31,10 @@ from keytrail.journal.codec import (
     Columns,
     decode,
     encode,
-    encode_record,
     normalise,
-    read_resource,
-    resource_content,
-    resource_id,
 )
 from keytrail.journal.columns import COLUMNS, OF_ATTRIBUTE
+from keytrail.journal.records import encode_record, read_resource, resource_content, resource_id
 
 TEXT = st.text(st.characters(exclude_categories=()), max_size=12)
 """Any code point: NUL, newlines, lone surrogates, non-characters."""
@@ -58,8 +55,10 @@ VALUE = st.recursive(
 ATTRIBUTES = st.dictionaries(TEXT | st.sampled_from(list(OF_ATTRIBUTE)), VALUE, max_size=6)
 COLUMN_VALUES = st.fixed_dictionaries(
     {},
-    optional={"key": TEXT, "path": TEXT, "findings": st.lists(TEXT, max_size=2).map(tuple)}
-    | {"sampled": st.booleans(), "duration": st.floats(0, 1e9), "status": st.integers(0, 999)},
+    optional={"method": VALUE, "host": VALUE, "error": VALUE, "reason": VALUE, "provider": VALUE}
+    | {"key": TEXT, "path": TEXT, "findings": st.lists(TEXT, max_size=2).map(tuple)}
+    | {"sampled": st.booleans() | VALUE, "duration": st.floats() | VALUE}
+    | {"status": st.integers() | VALUE, "owner": VALUE},
 )
 TIME = st.integers(0, 2**63 - 1)
 COUNT = st.sampled_from([0, 0, 3])
@@ -229,6 +228,17 @@ def test_a_column_wins_over_its_attribute() -> None:
         "keytrail.key.hash": "f" * 64,
         "keytrail.outcome": "kept",
         "keytrail.use.time": span.start_time,
+    }
+
+
+def test_a_column_of_the_wrong_type_stays_an_attribute() -> None:
+    """What an application sets to another type does not spoil the column for its readers."""
+    span = make_span(1, attributes={"http.response.status_code": "200", "url.path": b"/p"})
+    line = json.loads(encode(span, {"status": "200", "path": b"/p", "findings": [1]}, "r"))  # type: ignore[dict-item]
+    assert {"status", "path", "findings"}.isdisjoint(line)
+    assert line["attributes"] == {
+        "http.response.status_code": "200",
+        "url.path": "keytrail:bytes:L3A=",
     }
 
 

@@ -47,7 +47,7 @@ def left_of(home: Path) -> list[str]:
 @pytest.fixture(autouse=True)
 def _soon_again(monkeypatch: pytest.MonkeyPatch) -> None:
     """Try a failing endpoint again within half a second, so that tests end soon."""
-    monkeypatch.setattr("keytrail.journal.delivery.MAX_PAUSE", 0.5)
+    monkeypatch.setattr("keytrail.journal.sender.MAX_PAUSE", 0.5)
 
 
 @pytest.fixture(autouse=True)

@@ -171,7 +171,7 @@ def test_a_missing_exporter_is_told_once_and_uses_wait(
 ) -> None:
     """Without the gRPC package the service runs on and the uses stay on disk."""
     monkeypatch.setitem(sys.modules, "grpc", None)
-    monkeypatch.setattr("keytrail.journal.delivery.MAX_PAUSE", 0.01)
+    monkeypatch.setattr("keytrail.journal.sender.MAX_PAUSE", 0.01)
     settings = Settings(otlp_endpoint="http://h.example:1", otlp_protocol="grpc")
     target = destination(settings)
     assert target is not None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Final
 
-from keytrail.journal.codec import encode_note
+from keytrail.journal.line import to_line
 from keytrail.journal.segment import now, private_directory
 
 if TYPE_CHECKING:
@@ -28,7 +28,8 @@ def note_delivered(home: Path, endpoint: str, uses: int, first: int, last: int) 
 
     """
     path = home / DELIVERED
-    _append(path, encode_note(time=now(), endpoint=endpoint, uses=uses, first=first, last=last))
+    content = {"time": now(), "endpoint": endpoint, "uses": uses, "first": first, "last": last}
+    _append(path, to_line(content))
     if path.stat().st_size > MAX_DELIVERED_BYTES:
         lines = path.read_bytes().splitlines(keepends=True)
         shorter = path.with_suffix(".shorter")

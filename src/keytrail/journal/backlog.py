@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from opentelemetry.sdk.resources import Resource
 
-from keytrail.journal.codec import decode, read_resource
+from keytrail.journal.codec import decode
+from keytrail.journal.records import read_resource
 from keytrail.journal.segment import RECORD_START, is_locked
 
 if TYPE_CHECKING:

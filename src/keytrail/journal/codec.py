@@ -15,13 +15,9 @@ Times are Unix nanoseconds, ids lower-case hex. The span's start is the column `
 
 from __future__ import annotations
 
-import codecs
-import hashlib
-import json
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
-from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import Event, ReadableSpan
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 from opentelemetry.trace import (
@@ -35,6 +31,7 @@ from opentelemetry.trace import (
 )
 
 from keytrail.journal.columns import OF_ATTRIBUTE
+from keytrail.journal.line import attributes_in, to_line
 from keytrail.journal.normal import (
     SPAN_ID_MAX,
     TRACE_ID_MAX,
@@ -45,48 +42,34 @@ from keytrail.journal.normal import (
     carried,
     carried_attributes,
     carried_time,
+    fitting,
     merged,
     normalise,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
-__all__ = ["Columns", "decode", "encode", "encode_record", "normalise", "resource_id"]
+    from opentelemetry.sdk.resources import Resource
+
+__all__ = ["Columns", "decode", "encode", "normalise"]
 
 MAX_LINE_BYTES: Final = 1024 * 1024
 """A longer line loses its events, links and long attributes, counted as dropped on the span."""
 MAX_KEPT_TEXT: Final = 4096
 
-_VISIBLE: Final = "keytrail-visible-surrogates"
 _KIND_NAMES: Final = {kind: kind.name for kind in SpanKind}
-_to_json = json.JSONEncoder(
-    ensure_ascii=False, check_circular=False, allow_nan=False, separators=(",", ":")
-).encode
-
-
-def _escape_twice(error: UnicodeError) -> tuple[str, int]:
-    if not isinstance(error, UnicodeEncodeError):
-        raise error
-    bad = error.object[error.start : error.end]
-    return "".join(f"\\\\u{ord(character):04x}" for character in bad), error.end
-
-
-codecs.register_error(_VISIBLE, _escape_twice)
-
-
-def _line(content: Mapping[str, Any]) -> bytes:
-    return (_to_json(content) + "\n").encode("utf-8", _VISIBLE)
 
 
 def encode(span: ReadableSpan, columns: Columns, resource_id: str) -> bytes:
     """Return the journal line of ``span``, newline included.
 
-    ``columns`` holds those columns that have a value; ``time`` and the ids come from the span.
+    ``columns`` holds those columns that have a value; one of another type than its column's stays
+    an attribute. ``time`` and the ids come from the span.
     What a line cannot carry stands as :mod:`keytrail.journal.normal` describes.
 
     Raises:
-        ValueError: the span has no context, or a column holds what JSON cannot.
+        ValueError: the span has no context.
 
     """
     context = span.get_span_context()
@@ -94,7 +77,7 @@ def encode(span: ReadableSpan, columns: Columns, resource_id: str) -> bytes:
         raise ValueError("a span without a context has no place in the journal")
     parent = span.parent
     line: dict[str, Any] = {
-        **columns,
+        **fitting(columns),
         "time": carried_time(span.start_time),
         "trace_id": format(context.trace_id & TRACE_ID_MAX, "032x"),
         "span_id": format(context.span_id & SPAN_ID_MAX, "016x"),
@@ -103,7 +86,7 @@ def encode(span: ReadableSpan, columns: Columns, resource_id: str) -> bytes:
         line["parent_span_id"] = format(parent.span_id & SPAN_ID_MAX, "016x")
     line["attributes"] = _without_columns(span.attributes, line)
     line["span"] = _rest(span, context, resource_id)
-    encoded = _line(line)
+    encoded = to_line(line)
     return encoded if len(encoded) <= MAX_LINE_BYTES else _shortened(line)
 
 
@@ -192,7 +175,7 @@ def _shortened(line: dict[str, Any]) -> bytes:
         lost[2] + len(links),
     )
     rest["name"] = rest["name"][:MAX_KEPT_TEXT]
-    return _line({**line, "attributes": short, "span": rest})
+    return to_line({**line, "attributes": short, "span": rest})
 
 
 def decode(line: Mapping[str, Any], resource: Resource) -> ReadableSpan:
@@ -216,7 +199,7 @@ def decode(line: Mapping[str, Any], resource: Resource) -> ReadableSpan:
         ),
         parent=_parent(line, trace_id),
         resource=resource,
-        attributes=bounded_attributes(merged(_attributes(line), line), dropped[0]),
+        attributes=bounded_attributes(merged(attributes_in(line), line), dropped[0]),
         events=bounded([_read_event(event) for event in rest.get("events", ())], dropped[1]),
         links=bounded([_read_link(link) for link in rest.get("links", ())], dropped[2]),
         kind=SpanKind[rest["kind"]],
@@ -225,13 +208,6 @@ def decode(line: Mapping[str, Any], resource: Resource) -> ReadableSpan:
         end_time=rest["end"],
         instrumentation_scope=_read_scope(rest.get("scope")),
     )
-
-
-def _attributes(holder: Mapping[str, Any]) -> dict[str, Carried]:
-    return {
-        name: tuple(value) if isinstance(value, list) else value
-        for name, value in holder.get("attributes", {}).items()
-    }
 
 
 def _state(holder: Mapping[str, Any]) -> TraceState:
@@ -256,12 +232,12 @@ def _read_scope(scope: Mapping[str, Any] | None) -> InstrumentationScope | None:
     if scope is None:
         return None
     return InstrumentationScope(
-        scope["name"], scope["version"], scope.get("schema_url", ""), _attributes(scope)
+        scope["name"], scope["version"], scope.get("schema_url", ""), attributes_in(scope)
     )
 
 
 def _read_event(event: Mapping[str, Any]) -> Event:
-    attributes = bounded_attributes(_attributes(event), event["dropped"])
+    attributes = bounded_attributes(attributes_in(event), event["dropped"])
     return Event(event["name"], attributes, event["time"])
 
 
@@ -273,35 +249,4 @@ def _read_link(link: Mapping[str, Any]) -> Link:
         TraceFlags(link["flags"]),
         _state(link),
     )
-    return Link(context, bounded_attributes(_attributes(link), link["dropped"]))
-
-
-def encode_record(record: str, time: int, **content: Any) -> bytes:
-    """Return the line of the audit's own ``record``: start, stop, gap or resource."""
-    return _line({"record": record, "time": time, **content})
-
-
-def encode_note(**content: Any) -> bytes:
-    """Return a JSON line that is not part of a segment."""
-    return _line(content)
-
-
-def resource_content(resource: Resource) -> dict[str, Any]:
-    """Return what a ``resource`` record says: its id, attributes and schema URL."""
-    attributes = carried_attributes(resource.attributes)
-    return {
-        "resource": resource_id(resource),
-        "attributes": attributes,
-        "schema_url": resource.schema_url,
-    }
-
-
-def resource_id(resource: Resource) -> str:
-    """Return the id of ``resource``: 16 hex digits of the digest of its content."""
-    content: Sequence[Any] = (carried_attributes(resource.attributes), resource.schema_url)
-    return hashlib.sha256(_line({"resource": content})).hexdigest()[:16]
-
-
-def read_resource(record: Mapping[str, Any]) -> Resource:
-    """Return the resource of a parsed ``resource`` record."""
-    return Resource(_attributes(record), record["schema_url"])
+    return Link(context, bounded_attributes(attributes_in(link), link["dropped"]))

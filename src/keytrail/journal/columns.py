@@ -2,10 +2,10 @@
 
 A use is one line. The same names appear in tables, JSON, CSV, Parquet and every source.
 
-The audit's own records are lines too, with ``record`` and ``time`` first: ``start`` (``attributes``:
-host, pid, version, the settings that matter), ``stop``, ``gap`` (``reason``, and ``uses`` in
-``attributes``) and ``resource`` (``resource``, the id that uses name in ``span``, with its
-``attributes`` and ``schema_url``).
+The audit's own records are lines too, with ``record`` and ``time`` first: ``start``
+(``attributes``: host, pid, version, the settings that matter), ``stop``, ``gap`` (``reason``, and
+``uses`` in ``attributes``) and ``resource`` (``resource``, the id that uses name in ``span``, with
+its ``attributes`` and ``schema_url``).
 """
 
 from __future__ import annotations
@@ -69,5 +69,13 @@ OF_ATTRIBUTE: Final[dict[str, str]] = {
     semconv.SAMPLED: "sampled",
     semconv.KEY_PEPPER_ID: "pepper_id",
     semconv.USE_TIME: "time",
+    "http.request.method": "method",
+    "http.route": "route",
+    "url.path": "path",
+    "server.address": "host",
+    "http.response.status_code": "status",
+    "error.type": "error",
+    "client.address": "client",
+    "user_agent.original": "user_agent",
 }
 """The column that holds an attribute exactly, so that a line need not say it twice."""

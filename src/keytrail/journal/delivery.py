@@ -9,39 +9,32 @@ have passed.
 from __future__ import annotations
 
 import contextlib
-import random
 import threading
 import time
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Final
 
 from opentelemetry.context import _SUPPRESS_INSTRUMENTATION_KEY, attach, set_value
-from opentelemetry.sdk.trace.export import SpanExportResult
 
 from keytrail import faults
 from keytrail.journal import segment
 from keytrail.journal.aftermath import keep_refused, note_delivered
 from keytrail.journal.backlog import Backlog, SpanId
 from keytrail.journal.cursor import Cursor
-from keytrail.journal.otlp import ExporterMissingError
+from keytrail.journal.sender import Sender
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from pathlib import Path
 
-    from opentelemetry.sdk.trace import ReadableSpan
     from opentelemetry.sdk.trace.export import SpanExporter
 
     from keytrail.journal.accounting import Accounting
 
-BATCH: Final = 512
-_BATCH_GROWTH: Final = 16
-"""How a batch that was halved by a failure grows with every success."""
 MAX_ACCEPTED: Final = 65_536
 """Ids of accepted uses that are remembered; of older ones the span is sent twice."""
 _MAX_UNHEARD: Final = 8192
 """Batches of accepted ids that the thread has not looked at."""
-MAX_PAUSE: Final = 30.0
 _PAUSE: Final = 0.5
 _SECONDS_BETWEEN_SEARCHES: Final = 5.0
 _GLANCE: Final = 0.005
@@ -77,19 +70,15 @@ class Delivery:
         self._wake: SimpleQueue[None] = SimpleQueue()
         self._thread: threading.Thread | None = None
         self._closed = False
-        self._exporter: SpanExporter | None = None
-        self._batch = BATCH
-        self._failures = 0
-        self._not_before = 0.0
+        self._sender = Sender(self._build_exporter)
         self._next_search = 0.0
         self._drains_asked = self._drains_done = 0
         self._drained = True
-        self._told_missing = False
 
     def after_fork(self) -> None:
-        """Leave to the parent what it delivers; the exporter is kept from its destructor."""
+        """Leave to the parent what it delivers; its connections are never touched."""
         self._let_all_go()
-        self._inherited = self._exporter
+        self._inherited = self._sender
         self._begin()
 
     def own(self, path: Path) -> None:
@@ -146,14 +135,13 @@ class Delivery:
             self._drained = bool(self._pass(draining=asked > self._drains_done))
             self._drains_done = asked
         self._let_all_go()
-        if self._exporter is not None:
-            self._exporter.shutdown()
+        self._sender.close()
 
     @faults.guarded("journal.delivery", False)
     def _pass(self, *, draining: bool) -> bool:
         """Deliver what is due, segment by segment; return whether nothing is left."""
         self._take_in(draining=draining)
-        if time.monotonic() < self._not_before and not draining:
+        if self._sender.is_waiting and not draining:
             return False
         for backlog in list(self._backlogs.values()):
             if not self._deliver(backlog, draining=draining):
@@ -182,12 +170,12 @@ class Delivery:
         if held is None:
             return
         try:
-            backlog = Backlog(path, held, self._refuse, hold=0)
+            uses = segment.uses_in(path, held.offset)
+            self._backlogs[path] = Backlog(path, held, self._refuse, hold=0)
         except OSError:
             held.close()
             raise
-        self._accounting.saw(segment.uses_in(path, held.offset))
-        self._backlogs[path] = backlog
+        self._accounting.saw(uses)
 
     def _deliver(self, backlog: Backlog, *, draining: bool) -> bool:
         """Return whether the endpoint took all that it was sent."""
@@ -216,8 +204,8 @@ class Delivery:
 
     def _send(self, backlog: Backlog, *, draining: bool) -> bool:
         clock = float("inf") if draining else time.monotonic()
-        while batch := backlog.due(clock, self._batch):
-            if not self._export([span for _, span in batch]):
+        while batch := backlog.due(clock, self._sender.batch):
+            if not self._sender.send([span for _, span in batch]):
                 backlog.save()
                 return False
             backlog.confirm([line for line, _ in batch])
@@ -225,35 +213,15 @@ class Delivery:
         backlog.save()
         return True
 
-    def _export(self, spans: list[ReadableSpan]) -> bool:
-        exporter = self._ready_exporter()
-        if exporter is not None and exporter.export(spans) is SpanExportResult.SUCCESS:
-            self._failures = 0
-            self._batch = min(BATCH, self._batch + _BATCH_GROWTH)
-            return True
-        self._failures += 1
-        self._batch = max(1, len(spans) // 2)  # an endpoint may take only small requests
-        pause = min(MAX_PAUSE, 2.0 ** min(self._failures - 1, 5)) * random.uniform(0.8, 1)  # noqa: S311
-        self._not_before = time.monotonic() + pause
-        return False
-
-    def _ready_exporter(self) -> SpanExporter | None:
-        if self._exporter is None:
-            try:
-                self._exporter = self._build_exporter()
-            except ExporterMissingError as error:
-                if not self._told_missing:
-                    self._told_missing = True
-                    faults.logger.warning("%s", error)
-        return self._exporter
-
     def _finish(self, backlog: Backlog) -> None:
         self._note(backlog)
         backlog.remove()
         del self._backlogs[backlog.path]
 
     def _note(self, backlog: Backlog) -> None:
-        if backlog.uses:
+        if not backlog.uses:
+            return
+        with contextlib.suppress(OSError):  # a full disk is no reason to keep what was delivered
             note_delivered(self._home, self._endpoint, backlog.uses, backlog.first, backlog.last)
 
     def _let_go(self, backlog: Backlog) -> None:

@@ -12,10 +12,10 @@ from opentelemetry.sdk.environment_variables import OTEL_BSP_SCHEDULE_DELAY
 
 from keytrail.journal.accounting import Accounting
 from keytrail.journal.bounds import Bounds
-from keytrail.journal.codec import encode_record, resource_content
 from keytrail.journal.delivery import Delivery
 from keytrail.journal.otlp import build_exporter, destination
 from keytrail.journal.queue import AuditQueue
+from keytrail.journal.records import encode_record, resource_content
 from keytrail.journal.segment import now
 from keytrail.journal.writer import Writer
 

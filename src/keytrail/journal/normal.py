@@ -29,7 +29,7 @@ from opentelemetry.sdk.util import BoundedList
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 from opentelemetry.trace import Link, SpanContext, Status, TraceFlags
 
-from keytrail.journal.columns import OF_ATTRIBUTE
+from keytrail.journal.columns import COLUMNS, OF_ATTRIBUTE
 
 Scalar = str | bool | int | float
 Carried = Scalar | tuple[Scalar, ...]
@@ -103,6 +103,34 @@ def carried_time(nanoseconds: float | None) -> int:
     return min(max(int(nanoseconds or 0), 0), INT64_MAX)
 
 
+def fitting(columns: Mapping[str, object]) -> dict[str, Carried]:
+    """Return the ``columns`` whose values have their column's type; the others have no column.
+
+    They come from attributes that an application may set to anything.
+    """
+    return {
+        name: value  # type: ignore[misc]
+        for name, value in columns.items()
+        if (type(value) is str and name in _TEXT_COLUMNS) or _fits(name, value)
+    }
+
+
+_TEXT_COLUMNS: Final = frozenset(name for name, kind in COLUMNS.items() if kind == "text")
+
+
+def _fits(name: str, value: object) -> bool:
+    kind = COLUMNS.get(name)
+    if kind == "integer":
+        return type(value) is int and INT64_MIN <= value <= INT64_MAX
+    if kind == "number":
+        return type(value) in (int, float) and math.isfinite(value)  # type: ignore[arg-type]
+    if kind == "boolean":
+        return type(value) is bool
+    if kind == "texts":
+        return isinstance(value, tuple | list) and all(isinstance(part, str) for part in value)
+    return False
+
+
 def visible(text: str) -> str:
     """Return ``text`` with lone surrogates as their escapes."""
     return text.encode("utf-8", "backslashreplace").decode("utf-8")
@@ -122,7 +150,7 @@ def normalise(span: ReadableSpan, columns: Columns = NO_COLUMNS) -> ReadableSpan
         parent=None if span.parent is None else _parent(span.parent, context),
         resource=span.resource,
         attributes=bounded_attributes(
-            merged(_visible_attributes(span.attributes), {**columns, "time": start}),
+            merged(_visible_attributes(span.attributes), {**fitting(columns), "time": start}),
             span.dropped_attributes,
         ),
         events=bounded([_event(event) for event in span.events], span.dropped_events),

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from keytrail.faults import logger
 from keytrail.journal.accounting import HINTS, Reason
-from keytrail.journal.codec import encode_record
+from keytrail.journal.records import encode_record
 from keytrail.journal.segment import (
     RECORD_START,
     Segment,
