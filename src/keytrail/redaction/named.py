@@ -102,7 +102,7 @@ class NamedValues:
             place.in_query and reach.is_long(reach.token(data, place.start))
         ):
             return iter(())
-        opening = reach.OPENING.match(data, place.start)
+        opening = reach.opening(data, place.start, place.depth)
         if opening:
             return reach.in_quotes(data, opening)
         return iter(self._bare(data, place))

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-OPENING: Final = re.compile(
+_OPENING: Final = re.compile(
     rb"""(?P<list>[\[(]|%(?:25)*(?:5[bB]|28))?\s*[bBuU]?"""
     rb"""(?P<quote>\\*["']|(?:%(?:25)*5[cC])*%(?:25)*2[27])""",
 )
@@ -50,14 +50,23 @@ def looks_secret(run: bytes) -> bool:
     return is_long(run) and has_digit(run)
 
 
-def in_quotes(data: bytes, opening: re.Match[bytes]) -> Iterator[tuple[int, int]]:
+def opening(data: bytes, start: int, depth: int) -> re.Match[bytes] | None:
+    """Return the quote that opens at ``start``; one that is encoded deeper is part of a value."""
+    found = _OPENING.match(data, start)
+    if found is None:
+        return None
+    encoded = found["quote"].rpartition(b"%")
+    return found if not encoded[1] or encoded[2].count(b"25") < depth else None
+
+
+def in_quotes(data: bytes, first: re.Match[bytes]) -> Iterator[tuple[int, int]]:
     """Yield what the quotes enclose: one value, or every element of a list."""
-    element: re.Match[bytes] | None = opening
+    element: re.Match[bytes] | None = first
     while element is not None:
         start, quote = element.end(), element["quote"]
         end = _closing(data, start, quote)
         yield start, end
-        element = _NEXT_ELEMENT.match(data, end + len(quote)) if opening["list"] else None
+        element = _NEXT_ELEMENT.match(data, end + len(quote)) if first["list"] else None
 
 
 def in_query(data: bytes, start: int, depth: int) -> int:
