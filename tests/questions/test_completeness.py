@@ -141,6 +141,17 @@ def test_a_journal_that_never_holds_still_is_told(
     assert hint == "hint: ask again"
 
 
+def test_a_line_without_an_end_is_told(home: Path) -> None:
+    """What a power cut left as megabytes of nothing stops the answer, and is named."""
+    path = write(home, use(0), b"\0" * 40_000_000)
+    with pytest.raises(CannotAnswer) as caught:
+        keys(LocalSource(home))
+    what, hint = str(caught.value).split("\n")
+    assert what.startswith(f"the journal in {home} cannot be read: Invalid Input Error: ")
+    assert str(path) in what
+    assert hint == "hint: move the segment out of live/, and keep it for inspection"
+
+
 def test_a_home_that_is_no_directory_is_told(tmp_path: Path) -> None:
     """What, where, and a hint."""
     (tmp_path / "live").write_text("")

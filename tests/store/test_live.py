@@ -110,12 +110,20 @@ def test_a_column_of_another_kind_is_empty_and_an_unknown_one_is_passed_over(hom
         b'{"time": 99999999999999999999}\n',
         b'{"path": "/no/time"}\n',
         b'{"time": NaN}\n',
+        b'{"time": 1, "path": "\xff"}\n',
     ],
 )
 def test_a_whole_line_that_is_no_record_is_told(home: Path, bad: bytes) -> None:
     """A bad line in the middle costs itself alone, and is a fault, not a torn tail."""
     write(home, use(0), bad, use(1))
     assert _paths(home) == ["/orders/0", "/orders/1"]
+    assert _condition(home) == _whole(bad=1)
+
+
+def test_only_lines_that_are_not_read_are_told(home: Path) -> None:
+    """A time that another program wrote as a text is read, so that it is no bad line."""
+    write(home, use(0), {"time": str(T0 + 1), "path": "/text"}, b"nonsense\n")
+    assert _paths(home) == ["/orders/0", "/text"]
     assert _condition(home) == _whole(bad=1)
 
 

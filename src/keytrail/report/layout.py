@@ -18,8 +18,8 @@ _OF_KEYS: Final = (
     *("key_name", "clients", "errors", "provider", "first_use", "services", "routes", "key_id"),
 )
 _OF_USES: Final = (
-    *("time", "key", "method", "route", "status", "client"),
-    *("findings", "owner", "path", "service", "outcome", "direction", "host", "key_name"),
+    *("time", "key", "method", "path", "status", "client"),
+    *("findings", "direction", "owner", "route", "host", "outcome", "service", "key_name"),
     *("provider", "reason", "error", "duration", "field", "location", "scheme", "key_id"),
     *("environment", "user_agent", "sampled", "pepper_id"),
     *("trace_id", "span_id", "parent_span_id"),

@@ -26,7 +26,7 @@ _STATUS_STYLE: Final = {2: "green", 4: "yellow", 5: "red"}
 
 
 def cell(column: str, value: object) -> Text:
-    """Return ``value`` as the text of its cell; never longer than what a person reads."""
+    """Return ``value`` as the text of its cell, to be shown and not obeyed."""
     if column == "key":
         return _key(value)
     if value is None:

@@ -20,6 +20,11 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _READINGS: Final = 5
+_UNREADABLE: Final = (
+    duckdb.IOException,
+    duckdb.InvalidInputException,
+    duckdb.OutOfMemoryException,
+)
 _ROWS_AT_ONCE: Final = 2000
 
 _KEYS: Final = """
@@ -58,7 +63,7 @@ class LocalSource:
                 with suppress(duckdb.IOException):
                     return self._read_once(wanted, sql)
             return self._read_once(wanted, sql)
-        except (StoreError, duckdb.IOException, duckdb.OutOfMemoryException) as error:
+        except (StoreError, *_UNREADABLE) as error:
             raise CannotAnswer(_unreadable(self._home, error)) from None
 
     def _read_once(self, wanted: Filter, sql: str) -> Found:
@@ -85,7 +90,9 @@ def _unreadable(home: Path, error: Exception) -> str:
         return str(error)
     if isinstance(error, duckdb.OutOfMemoryException):
         return "too many uses match for the memory at hand\nhint: ask for less time, or a --limit"
-    return f"the journal in {home} cannot be read: {str(error).splitlines()[0]}\nhint: ask again"
+    again = isinstance(error, duckdb.IOException)
+    hint = "ask again" if again else "move the segment out of live/, and keep it for inspection"
+    return f"the journal in {home} cannot be read: {str(error).splitlines()[0]}\nhint: {hint}"
 
 
 def _cut(found: Found, limit: int) -> Found:

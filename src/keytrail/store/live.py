@@ -66,7 +66,8 @@ class LiveStore:
     delivered, makes a query raise ``duckdb.IOException``: read again.
 
     Raises:
-        StoreError: the journal's directory may not be read.
+        StoreError: the journal's directory cannot be listed.
+        duckdb.InvalidInputException: a segment holds a line of more than 16 MiB.
     """
 
     def __init__(self, home: Path) -> None:
@@ -130,7 +131,7 @@ class LiveStore:
         return Condition(
             begins=self.all("SELECT min(time) FROM marks")[0][0],
             unreadable=found.unreadable,
-            bad=sum(max(flaws[path].bad, lines - 1) for path, lines in broken.items()),
+            bad=sum(_bad(flaws[path], lines) for path, lines in broken.items()),
             torn=sum(flaw.torn for flaw in flaws.values()),
             gaps=self._gaps() if self._files("record = 'gap'") else (),
             peppers=self._peppers(),
@@ -151,6 +152,11 @@ class LiveStore:
             "FROM lines WHERE record = 'gap' ORDER BY ALL"
         )
         return tuple(Gap(*row) for row in rows)
+
+
+def _bad(flaws: segments.Flaws, broken: int) -> int:
+    """Of the lines that DuckDB found broken, one may be a last line that is being written."""
+    return min(max(flaws.bad, broken - 1), broken)
 
 
 def _find(home: Path) -> segments.Segments:

@@ -89,7 +89,7 @@ def inspect(path: str) -> Flaws:
 
 def _is_record(line: bytes) -> bool:
     try:
-        record = json.loads(line, parse_constant=_refuse)
+        record = json.loads(line.decode(), parse_constant=_refuse)
     except ValueError:
         return False
     return isinstance(record, dict) and ("record" in record or _is_moment(record.get("time")))
