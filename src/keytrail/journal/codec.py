@@ -39,7 +39,6 @@ from keytrail.journal.normal import (
     Columns,
     bounded,
     bounded_attributes,
-    carried,
     carried_attributes,
     carried_time,
     fitting,
@@ -93,13 +92,11 @@ def encode(span: ReadableSpan, columns: Columns, resource_id: str) -> bytes:
 def _without_columns(
     attributes: Mapping[str, object] | None, columns: Mapping[str, object]
 ) -> dict[str, Carried]:
-    if isinstance(attributes, MappingProxyType):
-        attributes = attributes.copy()  # a plain dict: the SDK's own mapping iterates slowly
-    return {
-        name if type(name) is str else str(name): value if type(value) is str else carried(value)
-        for name, value in (attributes or {}).items()
-        if OF_ATTRIBUTE.get(name) not in columns and name
-    }
+    kept = dict(attributes.copy() if isinstance(attributes, MappingProxyType) else attributes or {})
+    for name, column in OF_ATTRIBUTE.items():
+        if column in columns:
+            kept.pop(name, None)
+    return carried_attributes(kept)
 
 
 def _rest(span: ReadableSpan, context: SpanContext, resource: str) -> dict[str, Any]:

@@ -125,15 +125,17 @@ class Journal(Generic[Item]):
         return known[1]
 
     def _learn(self, resource: Resource) -> tuple[Resource, str]:
-        if len(self._known) >= _MAX_KNOWN_RESOURCES:
-            self._known.clear()
         content = resource_content(resource)
         self._resources[content["resource"]] = encode_record("resource", now(), **content)
         known = self._known[id(resource)] = (resource, content["resource"])
         return known
 
     def _write(self, lines: list[bytes]) -> list[bytes]:
-        return self._writer.write(lines, self._resources)
+        kept = self._writer.write(lines, self._resources)
+        if not kept and len(self._known) > _MAX_KNOWN_RESOURCES:
+            self._known.clear()
+            self._resources.clear()
+        return kept
 
     def _begin_again(self) -> None:
         self.accounting.reset()

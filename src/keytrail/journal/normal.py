@@ -95,7 +95,11 @@ def carried_attributes(attributes: Mapping[Any, object] | None) -> dict[str, Car
     """Return ``attributes`` with every value as it can be carried; nameless ones are left out."""
     if not attributes:
         return {}
-    return {str(name): carried(value) for name, value in attributes.items() if name}
+    return {
+        name if type(name) is str else str(name): value if type(value) is str else carried(value)
+        for name, value in attributes.items()
+        if name
+    }
 
 
 def carried_time(nanoseconds: float | None) -> int:
