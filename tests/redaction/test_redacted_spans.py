@@ -309,6 +309,7 @@ def test_overflowed_trace_drops_its_free_text() -> None:
         "url.path": "/somewhere",
         "keytrail.key.hash": F1,
         "keytrail.direction": "incoming",
+        "keytrail.outcome_message": "free",
         "error.type": K1,
     }
     span = _span(
@@ -326,8 +327,9 @@ def test_overflowed_trace_drops_its_free_text() -> None:
         "url.path": "REDACTED",
         "keytrail.key.hash": F1,
         "keytrail.direction": "incoming",
+        "keytrail.outcome_message": "REDACTED",
         "error.type": "REDACTED",
-        semconv.REDACTIONS: 7,
+        semconv.REDACTIONS: 8,
         semconv.REDACTED_HASHES: (F1,),
     }
     [event] = passed.events

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from keytrail.capture import known_names
 from keytrail.redaction.memory import KeyMemory
 from keytrail.redaction.names import SensitiveNames
 from keytrail.redaction.redactor import Redactor
@@ -140,6 +141,19 @@ def test_redaction_is_idempotent(_text: str, expected: str) -> None:
 def test_attribute_names(by_name: Redactor, name: str, value: object, expected: object) -> None:
     """An attribute's name decides over its whole value; order and length are kept."""
     assert by_name.attributes({name: value}) == {name: expected}
+
+
+def test_every_name_that_carries_a_key_is_redacted() -> None:
+    """What extraction takes for a key's name, redaction takes for a secret's."""
+    names = (
+        known_names.AUTHORIZATION
+        | known_names.HEADERS
+        | known_names.SECRET_HEADERS
+        | known_names.QUERY
+        | known_names.SIGNED_QUERY_SECRETS
+    )
+    passed = {name: BY_NAME.text(f"http://h/p?{name}={K1}&page=2") for name in names}
+    assert passed == {name: f"http://h/p?{name}=REDACTED&page=2" for name in names}
 
 
 def test_users_names_count_everywhere() -> None:

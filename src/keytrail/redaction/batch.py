@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from keytrail.redaction.memory import KeyMemory
     from keytrail.redaction.named import NamedValues
     from keytrail.redaction.names import SensitiveNames
+    from keytrail.redaction.regions import Source
     from keytrail.redaction.sample import Sample
     from keytrail.redaction.values import Moment
 
@@ -103,13 +104,13 @@ class Batch:
         always: bool = False,
     ) -> _T:
         """Return ``item`` where nothing in it is secret, else what ``edit`` makes of it."""
-        wanted = self._moment.wanted(trace_id)
+        sources: tuple[Source, ...] = (self._named, self._moment.wanted(trace_id))
         data = texts.joined()
         overflowed = trace_id is not None and self._memory.overflowed(trace_id)
         suspicious = texts.suspicious or overflowed
-        if not (suspicious or always or self._named.hinted(data) or wanted.hinted(data)):
+        if not (suspicious or always or any(source.hinted(data) for source in sources)):
             return item
-        redacting = Redacting(self._names, self._named, wanted)
+        redacting = Redacting(self._names, sources)
         editor: Editor = redacting
         if overflowed:
             editor = DroppingFreeText(redacting, Withholding(redacting.tally, "overflow"))

@@ -8,15 +8,13 @@ from typing import TYPE_CHECKING, Any, Final, Protocol, cast
 
 from keytrail import faults, semconv
 from keytrail.redaction import own
-from keytrail.redaction.regions import REDACTED, Region, merged, replaced
+from keytrail.redaction.regions import REDACTED, merged, replaced
 from keytrail.redaction.tally import Tally
 
 if TYPE_CHECKING:
-    from keytrail.redaction.named import NamedValues
     from keytrail.redaction.names import SensitiveNames
-    from keytrail.redaction.regions import Rule
+    from keytrail.redaction.regions import Region, Rule, Source
     from keytrail.redaction.tally import Place
-    from keytrail.redaction.values import Wanted
 
 STRUCTURAL: Final = frozenset(
     {
@@ -68,8 +66,7 @@ class Redacting:
     """Replaces what is secret by name or by value, and nothing else."""
 
     names: SensitiveNames
-    named: NamedValues
-    wanted: Wanted
+    sources: Sequence[Source]
     tally: Tally = field(default_factory=Tally)
 
     def text(self, text: str, place: Place) -> str:
@@ -122,22 +119,21 @@ class Redacting:
         if leaf in ("", b"", semconv.REDACTED, REDACTED):
             return leaf
         data = leaf if isinstance(leaf, bytes) else str(leaf).encode("utf-8", "surrogatepass")
-        known = self.wanted.regions(data)
-        self.tally.add(place, "name", [one for region in known for one in region.fingerprints])
+        known = [one for region in self._regions(data) for one in region.fingerprints]
+        self.tally.add(place, "name", known)
         return REDACTED if isinstance(leaf, bytes) else semconv.REDACTED
 
     def _data(self, data: bytes, place: Place) -> bytes:
         """Return ``data`` redacted, or the very same object where it is clean."""
-        found: list[Region] = list(self.named.regions(data))
-        if self.wanted.hinted(data):
-            found += self.wanted.regions(data)
-        regions = [
-            region for region in merged(found) if data[region.start : region.end] != REDACTED
-        ]
+        regions = [one for one in self._regions(data) if data[one.start : one.end] != REDACTED]
         if not regions:
             return data
         self.tally.add_regions(place, regions)
         return replaced(data, regions)
+
+    def _regions(self, data: bytes) -> list[Region]:
+        hinting = [source for source in self.sources if source.hinted(data)]
+        return merged(region for source in hinting for region in source.regions(data))
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,10 +191,13 @@ class DroppingFreeText:
         """Return the structural attributes redacted, the others without their texts."""
         passed: dict[str, Any] = {}
         for name, value in attributes.items():
-            structural = name in STRUCTURAL or name.startswith(own.PREFIX)
-            editor = self.redacting if structural else self.withholding
+            editor = self.redacting if _is_structural(name) else self.withholding
             passed.update(editor.attributes({name: value}, place))
         return passed
+
+
+def _is_structural(name: str) -> bool:
+    return name in STRUCTURAL or (name.startswith(own.PREFIX) and name != own.FREE_TEXT)
 
 
 def _each(value: Any, leaf: Callable[[Any], Any]) -> Any:

@@ -37,7 +37,7 @@ _FOLLOWS_ENCODED: Final = (
     rf"|{_ENCODED_QUOTE}{_ENCODED_BLANKS}{_PERCENT}2c){_ENCODED_BLANKS}"
 )
 _FOLLOWS: Final = rf"{_INDEX}(?:{_FOLLOWS_PLAINLY}|{_FOLLOWS_ENCODED})"
-_SCHEMES: Final = "bearer|basic|token|api-?key|ssws|bot"
+_SCHEMES: Final = "bearer|basic|dpop|token|api-?key|genie-?key|ssws|bot"
 _GAP: Final = rf"(?:[ \t]+|(?:{_PERCENT}20)+|\+)"
 _USERINFO: Final = (
     r":(?:\\?/){2}[^\s/?#\"'<>\\]+@"
@@ -52,7 +52,7 @@ _ESCAPED_SEPARATOR: Final = re.compile(rb"%(?:25)*(?:5f|2d)", re.IGNORECASE)
 _QUOTE_CHARACTER: Final = re.compile(rb"[\"']|%(?:25)*2[27]")
 _ALREADY: Final = re.compile(REDACTED + rb"(?![A-Za-z0-9._~+/=-])")
 _KNOWN_SCHEME: Final = re.compile(
-    rb"(?:bearer|basic|token|api-?key|key|negotiate|jwt|ssws|genie ?key|bot)(?:[ \t]+|\+)",
+    rb"(?:bearer|basic|token|api-?key|key|negotiate|jwt|dpop|ssws|genie-?key|bot)(?:[ \t]+|\+)",
     re.IGNORECASE,
 )
 _ENCODED_SCHEME: Final = re.compile(

@@ -18,6 +18,7 @@ AUTHORIZATION: Final = ("authorization", "proxy-authorization")
 COOKIES: Final = ("cookie", "set-cookie")
 """Headers whose value is secret up to the end of the line."""
 HEADERS: Final = (
+    "access-token",
     "api-key",
     "api-token",
     "dd-api-key",
@@ -30,6 +31,7 @@ HEADERS: Final = (
     "x-amz-security-token",
     "x-api-key",
     "x-api-token",
+    "x-app-key",
     "x-auth-key",
     "x-auth-token",
     "x-csrf-token",
@@ -40,15 +42,19 @@ HEADERS: Final = (
     "x-goog-iam-authorization-token",
     "x-rapidapi-key",
     "x-shopify-access-token",
+    "x-subscription-token",
     "x-vault-token",
     "x-xsrf-token",
+    "xi-api-key",
 )
 PARAMETERS: Final = (
     "access_key",
     "access_token",
+    "api_secret",
     "app_key",
     "application_key",
     "appid",
+    "auth_key",
     "auth_token",
     "aws_secret_access_key",
     "aws_session_token",
@@ -56,8 +62,12 @@ PARAMETERS: Final = (
     "bearer_token",
     "client_assertion",
     "client_secret",
+    "consumer_secret",
     "csrf_token",
     "id_token",
+    "oauth_signature",
+    "oauth_token",
+    "oauth_token_secret",
     "passphrase",
     "passwd",
     "password",

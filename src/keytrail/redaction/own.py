@@ -9,6 +9,8 @@ from keytrail import semconv
 from keytrail.capture.facts import Direction, KeyType, Location
 
 PREFIX: Final = "keytrail."
+FREE_TEXT: Final = "keytrail.outcome_message"
+"""The one of keytrail's attributes that applications fill with sentences."""
 _ONE_HASH: Final = frozenset({semconv.KEY_HASH, semconv.KEY_PREVIOUS_HASH})
 _MANY_HASHES: Final = frozenset({semconv.KEY_OTHER_HASHES, semconv.REDACTED_HASHES})
 HASHES: Final = _ONE_HASH | _MANY_HASHES

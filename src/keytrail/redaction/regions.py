@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Final, Literal, Protocol
 
 from keytrail import semconv
 
@@ -22,6 +22,18 @@ class Region:
     end: int
     rule: Rule = "name"
     fingerprints: tuple[str, ...] = ()
+
+
+class Source(Protocol):
+    """One way of telling what is secret in a text."""
+
+    def hinted(self, data: bytes) -> bool:
+        """Tell in one search whether ``data`` may hold a secret; never wrong when it says no."""
+        ...
+
+    def regions(self, data: bytes) -> Iterable[Region]:
+        """Return where the secrets are, in any order."""
+        ...
 
 
 def merged(regions: Iterable[Region]) -> list[Region]:
