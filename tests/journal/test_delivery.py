@@ -29,6 +29,7 @@ from journal.journal_kit import (
 )
 from keytrail.journal.accounting import Snapshot
 from keytrail.journal.codec import encode
+from keytrail.journal.cursor import confirmed
 from keytrail.journal.journal import Journal
 
 Use = tuple[int, bool]
@@ -201,6 +202,23 @@ def test_the_next_process_delivers_what_a_killed_one_left(home: Path) -> None:
         eventually(lambda: sorted(dead.numbers) == list(range(50)))
         eventually(lambda: left_of(home) == [])
         assert journal.accounting.snapshot() == Snapshot(50, 50, 0, {})
+
+
+def test_the_next_process_begins_where_the_killed_one_was(home: Path, receiver: Receiver) -> None:
+    """What was confirmed before ``kill -9`` is not sent again."""
+    process = start_python(WRITER, home, receiver.url, 0, 50)
+    eventually(lambda: len(receiver.numbers) == 50)
+    eventually(lambda: confirmed(paths_of(home)[0]) == paths_of(home)[0].stat().st_size)
+    process.kill()
+    process.communicate()
+    with paths_of(home)[0].open("ab") as file:
+        file.write(encode(make_span(50), columns_of(), "unknown"))
+    journal = open_delivering(home, receiver)
+    eventually(lambda: left_of(home) == [])
+    assert sorted(receiver.numbers) == list(range(51))
+    assert journal.accounting.snapshot() == Snapshot(1, 1, 0, {})
+    (note,) = map(json.loads, (home / "delivered.ndjson").read_text().splitlines())
+    assert note["uses"] == 51
 
 
 def test_what_a_living_process_delivers_is_left_to_it(home: Path, receiver: Receiver) -> None:
