@@ -84,6 +84,16 @@ class Extraction:
         }
         self.wanted = frozenset(self._ranks) | ({"cookie"} if self._cookies else set())
 
+    def may_be_in(self, query: bytes) -> bool:
+        """Tell whether a parameter of ``query`` has the name of one that carries a key."""
+        return any(
+            self._field_of(pair.partition(b"=")[0]) is not None
+            for pair in query[:MAX_BYTES].split(b"&")
+        )
+
+    def _field_of(self, name: bytes) -> str | None:
+        return self._query.get(name) or self._query.get(_decoded(name).lower())
+
     def find(self, view: RequestView, host: str = "") -> Found:
         """Return the keys of ``view``; ``host`` is the called host, empty for incoming requests."""
         found = Found()
@@ -122,7 +132,7 @@ class Extraction:
             name, _, encoded = pair.partition(b"=")
             if not encoded:
                 continue
-            field = self._query.get(name) or self._query.get(_decoded(name).lower())
+            field = self._field_of(name)
             if field is None:
                 continue
             value = _decoded(encoded).strip()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from keytrail import semconv
@@ -88,24 +89,34 @@ class RequestFacts(NamedTuple):
             found[semconv.HOST_EXPECTED] = self.host_expected
         return found
 
+    def seen(self) -> dict[str, Attribute]:
+        """Return what the request itself showed, under the stable conventions' names."""
+        found: dict[str, Attribute] = {
+            "http.request.method": self.method,
+            "url.path": self.path,
+            "server.address": self.host,
+        }
+        if self.client is not None:
+            found["client.address"] = self.client
+        if self.user_agent is not None:
+            found["user_agent.original"] = self.user_agent
+        return found
 
+
+@lru_cache(maxsize=256)
 def _key_attributes(key: KeyFacts) -> dict[str, Attribute]:
-    found: dict[str, Attribute] = {
+    told = {
         semconv.KEY_HASH: key.hash,
         semconv.KEY_PEPPER_ID: key.pepper_id,
         semconv.KEY_TYPE: key.type,
         semconv.KEY_LOCATION: key.location,
         semconv.KEY_FIELD: key.field,
+        semconv.KEY_SCHEME: key.scheme,
+        semconv.KEY_PREVIOUS_HASH: key.previous_hash,
+        semconv.KEY_ID: key.id,
+        semconv.KEY_NAME: key.name,
+        semconv.KEY_OWNER: key.owner,
+        semconv.KEY_ENVIRONMENT: key.environment,
+        semconv.KEY_PROVIDER: key.provider,
     }
-    for name, value in (
-        (semconv.KEY_SCHEME, key.scheme),
-        (semconv.KEY_PREVIOUS_HASH, key.previous_hash),
-        (semconv.KEY_ID, key.id),
-        (semconv.KEY_NAME, key.name),
-        (semconv.KEY_OWNER, key.owner),
-        (semconv.KEY_ENVIRONMENT, key.environment),
-        (semconv.KEY_PROVIDER, key.provider),
-    ):
-        if value is not None:
-            found[name] = value
-    return found
+    return {name: value for name, value in told.items() if value is not None}

@@ -39,17 +39,16 @@ def in_order(findings: Collection[str]) -> tuple[str, ...]:
     return tuple(finding for finding in GRAVITY if finding in findings) if findings else ()
 
 
-def of_keys(keys: Sequence[FoundKey]) -> set[str]:
-    """Return the findings about where keys stood and how well they were chosen."""
+def of_key(key: FoundKey) -> frozenset[str]:
+    """Return the findings about where a key stood and how well it was chosen."""
     found = set()
-    for key in keys:
-        if key.location in ("query", "path"):
-            found.add(KEY_IN_URL)
-        elif key.location == "userinfo":
-            found.add(USERINFO)
-        if is_weak(key):
-            found.add(WEAK)
-    return found
+    if key.location in ("query", "path"):
+        found.add(KEY_IN_URL)
+    elif key.location == "userinfo":
+        found.add(USERINFO)
+    if is_weak(key):
+        found.add(WEAK)
+    return frozenset(found)
 
 
 def is_weak(key: FoundKey) -> bool:

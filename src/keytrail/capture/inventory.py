@@ -105,14 +105,16 @@ class Inventory:
 
     def find(self, fingerprint: str, key_id: str | None = None) -> Entry | None:
         """Return the entry of a key by its fingerprint, else by its public id."""
-        if self._path is None:
-            return None
-        if self._clock() >= self._next_check:
-            self._check(self._path)
         entry = self._known.get(fingerprint)
         if entry is None and key_id is not None:
             entry = self._known.get(_id_index(key_id))
         return entry
+
+    def current(self) -> tuple[Entry, ...]:
+        """Return the entries in force, and see now and then whether the file has changed."""
+        if self._path is not None and self._clock() >= self._next_check:
+            self._check(self._path)
+        return self.entries
 
     def _check(self, path: Path) -> None:
         self._next_check = self._clock() + CHECK_SECONDS

@@ -167,7 +167,8 @@ def _built_before(kind: type) -> Iterator[Any]:
     for referrer in gc.get_referrers(kind):
         if type(referrer) is kind:
             yield referrer
-    for subclass in kind.__subclasses__():
+    subclasses: list[type] = kind.__subclasses__()
+    for subclass in subclasses:
         yield from _built_before(subclass)
 
 

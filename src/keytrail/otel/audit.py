@@ -47,7 +47,7 @@ class Audit:
         self.uses = UseCounter()
         self.open: dict[int, OpenUse] = {}
         """Running uses by span id."""
-        self.journal = Journal(self.settings, lambda batch: prepare(self, batch), self._start())
+        self.journal: Journal[Finished] = Journal(self.settings, lambda batch: prepare(self, batch), self._start())
         self._resource: Resource | None = None
 
     def _start(self) -> dict[str, Any]:
@@ -78,7 +78,7 @@ class Audit:
         self.open[span.get_span_context().span_id] = use
         if limits.has_room(span):
             if marked:
-                limits.put(span, self.marks(span, use))
+                limits.held(span).update(self.marks(span, use))
         else:
             limits.keep_whole(span, use.start_attributes)
 
@@ -98,7 +98,7 @@ class Audit:
         """Queue an ended use for the journal; one without a key only where it was denied."""
         span, use = finished
         if not use.facts.keys:
-            told = use.outcome(span._attributes or {}, failed=not span.status.is_ok)
+            told = use.outcome(limits.held(span), failed=not span.status.is_ok)
             if told != "denied":
                 self.uses.count(use.facts, told)
                 return

@@ -6,13 +6,14 @@ from typing import TYPE_CHECKING, Any
 
 from opentelemetry import context as otel_context
 
+from keytrail.capture.facts import RequestFacts
+
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from opentelemetry.context import Context
     from opentelemetry.sdk.trace import Span
 
-    from keytrail.capture.facts import RequestFacts
     from keytrail.redaction.memory import Remembered
 
 _SLOT = otel_context.create_key("keytrail-incoming")
@@ -21,10 +22,15 @@ _SLOT = otel_context.create_key("keytrail-incoming")
 class Incoming:
     """One incoming request on its way to its SERVER span; holds facts, never a raw key."""
 
-    __slots__ = ("facts", "remembered", "said", "span", "start_attributes", "upgraded")
+    __slots__ = ("_facts", "remembered", "said", "span", "start_attributes", "upgraded")
 
-    def __init__(self, facts: RequestFacts, remembered: tuple[Remembered, ...]) -> None:
-        self.facts = facts
+    def __init__(
+        self,
+        facts: RequestFacts | Callable[[], RequestFacts],
+        remembered: tuple[Remembered, ...] = (),
+    ) -> None:
+        """``facts`` of a request that certainly carries no key may wait until they are needed."""
+        self._facts = facts
         self.remembered = remembered
         self.upgraded = False
         """Whether only keytrail's sampler made the span recordable."""
@@ -34,6 +40,18 @@ class Incoming:
         """The span's attributes at start, before any SDK limit."""
         self.said: dict[str, str] = {}
         """``keytrail.*`` attributes that the application added by :func:`keytrail.identify`."""
+
+    @property
+    def carries_key(self) -> bool:
+        """Whether the request carries a key."""
+        return isinstance(self._facts, RequestFacts) and bool(self._facts.keys)
+
+    @property
+    def facts(self) -> RequestFacts:
+        """What is known of the request."""
+        if not isinstance(self._facts, RequestFacts):
+            self._facts = self._facts()
+        return self._facts
 
     def into(self, context: Context) -> Context:
         """Return ``context`` with this request in it."""

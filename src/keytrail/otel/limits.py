@@ -13,7 +13,7 @@ from opentelemetry.attributes import BoundedAttributes
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from opentelemetry.sdk.trace import Span
+    from opentelemetry.sdk.trace import ReadableSpan, Span
 
 _LONGEST = 64
 """Characters of a fingerprint; everything else that matters is shorter or bounded by its source."""
@@ -50,12 +50,16 @@ def has_room(span: Span) -> bool:
     return count is None or count >= _USUAL or count - len(span._attributes or ()) >= _ROOM * 2
 
 
-def put(span: Span, attributes: Mapping[str, Any]) -> None:
-    """Set attributes that are clean and have room, without the SDK's checking of every value."""
-    held = span._attributes
-    if isinstance(held, BoundedAttributes):
-        with held._lock:
-            held._dict.update(attributes)
+def held(span: ReadableSpan) -> dict[str, Any]:
+    """Return the very dict in which a span holds its attributes.
+
+    What is set in it is clean and has room: it needs none of the SDK's checks, and can be set when
+    the span is ending and its attributes are closed to everybody else.
+    """
+    attributes = span._attributes
+    if isinstance(attributes, BoundedAttributes):
+        return attributes._dict
+    return dict(attributes or {})
 
 
 def keep_whole(span: Span, start: Mapping[str, Any]) -> None:
@@ -64,9 +68,7 @@ def keep_whole(span: Span, start: Mapping[str, Any]) -> None:
         span._attributes = WholeAttributes(span._attributes, start)
 
 
-def whole(span: Any, start: Mapping[str, Any]) -> dict[str, Any]:
+def whole(span: ReadableSpan, start: Mapping[str, Any]) -> dict[str, Any]:
     """Return all attributes that a span was given, from its start on, as far as they are known."""
     kept = getattr(span._attributes, "whole", None)
-    if kept is not None:
-        return dict(kept)
-    return {**start, **(span._attributes or {})}
+    return {**start, **held(span)} if kept is None else dict(kept)

@@ -43,7 +43,7 @@ class AuditSpanProcessor(SpanProcessor):
         use = OpenUse(
             incoming.facts, incoming.start_attributes, incoming.said, upgraded=incoming.upgraded
         )
-        self._audit.begin(span, use, marked=bool(incoming.facts.keys))
+        self._audit.begin(span, use, marked=incoming.carries_key)
 
     def _on_ending(self, span: Span) -> None:
         """Tell the outcome on the span itself, before any exporter or processor sees its end."""
@@ -56,12 +56,12 @@ class AuditSpanProcessor(SpanProcessor):
         use = self._audit.open.get(span.get_span_context().span_id)
         if use is None or not limits.has_room(span):
             return
-        attributes = span._attributes or {}
+        attributes = limits.held(span)
         told = use.outcome(attributes, failed=span.status.status_code is StatusCode.ERROR)
         if not use.facts.keys and told == "denied":
-            limits.put(span, self._audit.marks(span, use))
+            attributes.update(self._audit.marks(span, use))
         if semconv.SCHEMA_VERSION in attributes:
-            limits.put(span, {semconv.OUTCOME: told})
+            attributes[semconv.OUTCOME] = told
 
     def on_end(self, span: ReadableSpan) -> None:
         """Hand a finished use to the audit queue."""

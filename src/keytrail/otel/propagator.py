@@ -14,7 +14,7 @@ from opentelemetry.propagators.textmap import (
 )
 
 from keytrail import faults
-from keytrail.capture.adapters.carriers import view_of
+from keytrail.capture.adapters.carriers import adapter_of
 from keytrail.otel.incoming import Incoming, without_incoming
 
 if TYPE_CHECKING:
@@ -48,10 +48,15 @@ class KeytrailPropagator(TextMapPropagator):
             return without_incoming(extracted)
 
     def _with_facts(self, carrier: Any, context: Context) -> Context:
-        view = view_of(carrier, self._audit.reader)
-        if view is None:
+        adapter = adapter_of(carrier)
+        if adapter is None:
             return without_incoming(context)
-        read = self._audit.reader.incoming(view)
+        reader = self._audit.reader
+        if not adapter.may_carry_key(carrier, reader):
+            return Incoming(lambda: reader.incoming(adapter.view(carrier, reader)).facts).into(
+                context
+            )
+        read = reader.incoming(adapter.view(carrier, reader))
         if read.user_tokens:
             self._audit.uses.user_tokens(read.user_tokens)
         remembered = tuple(self._audit.memory.remember(*secret) for secret in read.secrets)

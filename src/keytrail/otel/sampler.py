@@ -67,7 +67,7 @@ class KeytrailSampler(Sampler):
         incoming.start_attributes = attributes or {}
         if result.decision is not Decision.DROP:
             return _unmarked(result)
-        if not incoming.facts.keys and not self._record_keyless:
+        if not incoming.carries_key and not self._record_keyless:
             self._audit.uses.keyless_unsampled()
             return _unmarked(result)
         incoming.upgraded = True

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from keytrail.capture.facts import RequestFacts
 
-_Series = tuple[tuple[str, str | bool], ...]
+_Series = tuple[str, str, bool, str | None, str | None]
 
 _MAX_KEYS = 200
 """Keys of an inventory that get a series of their own."""
@@ -44,18 +44,12 @@ class UseCounter:
 
     def count(self, facts: RequestFacts, outcome: str) -> None:
         """Count a request that ended with ``outcome``."""
-        series: list[tuple[str, str | bool]] = [
-            (semconv.DIRECTION, facts.direction),
-            (semconv.KEY_PRESENT, bool(facts.keys)),
-            (semconv.OUTCOME, outcome),
-        ]
-        if facts.keys:
-            key = facts.keys[0]
-            if key.provider is not None:
-                series.append((semconv.KEY_PROVIDER, key.provider))
-            if key.name is not None and self._has_room_for(key.name):
-                series.append((semconv.KEY_NAME, key.name))
-        self._add(tuple(series))
+        key = facts.keys[0] if facts.keys else None
+        if key is None:
+            self._add((facts.direction, outcome, False, None, None))
+            return
+        name = key.name if key.name is not None and self._has_room_for(key.name) else None
+        self._add((facts.direction, outcome, True, key.provider, name))
 
     def keyless_unsampled(self) -> None:
         """Count an incoming request without a key that nobody records: its outcome is unknown."""
@@ -78,11 +72,20 @@ class UseCounter:
     def _observe(self, _: CallbackOptions) -> Iterable[Observation]:
         with self._lock:
             counts = list(self._counts.items())
-        return [Observation(number, dict(series)) for series, number in counts]
+        return [Observation(number, _attributes(series)) for series, number in counts]
 
 
-_KEYLESS: _Series = (
-    (semconv.DIRECTION, "incoming"),
-    (semconv.KEY_PRESENT, False),
-    (semconv.OUTCOME, "unknown"),
+def _attributes(series: _Series) -> dict[str, str | bool]:
+    return {
+        name: value for name, value in zip(_DIMENSIONS, series, strict=True) if value is not None
+    }
+
+
+_DIMENSIONS = (
+    semconv.DIRECTION,
+    semconv.OUTCOME,
+    semconv.KEY_PRESENT,
+    semconv.KEY_PROVIDER,
+    semconv.KEY_NAME,
 )
+_KEYLESS: _Series = ("incoming", "unknown", False, None, None)

@@ -53,7 +53,7 @@ class KeyMemory:
     the second net for text without a trace. Safe in every thread.
     """
 
-    def __init__(self, traces: int = 4096, per_trace: int = 8, ring: int = 64) -> None:
+    def __init__(self, traces: int = 65_536, per_trace: int = 8, ring: int = 64) -> None:
         self._most_traces = traces
         self._per_trace = per_trace
         self._most_in_ring = ring
@@ -80,6 +80,8 @@ class KeyMemory:
 
     def bind(self, trace_id: int, remembered: Sequence[Remembered]) -> None:
         """Keep the keys for ``trace_id`` until it is released."""
+        if not remembered:
+            return
         with _guard:
             before = self._bound.pop(trace_id, ())
             wanted = dict.fromkeys((*before, *remembered))

@@ -10,14 +10,26 @@ from keytrail.capture.view import RequestView
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from keytrail.capture.reader import RequestReader
+
 
 def is_scope(carrier: Mapping[str, Any]) -> bool:
     """Tell whether ``carrier`` is the scope of an HTTP request or a WebSocket handshake."""
     return carrier.get("type") in ("http", "websocket") and "headers" in carrier
 
 
-def view(scope: Mapping[str, Any], wanted: frozenset[bytes]) -> RequestView:
-    """Read a scope; ``wanted`` names the headers to keep, in lower case."""
+def may_carry_key(scope: Mapping[str, Any], reader: RequestReader) -> bool:
+    """Tell whether a key may be in the scope; most requests without one need no closer look."""
+    keyed = reader.keyed_bytes
+    for name, _ in scope["headers"]:
+        if name.lower() in keyed:
+            return True
+    return reader.may_be_in(scope.get("query_string") or b"")
+
+
+def view(scope: Mapping[str, Any], reader: RequestReader) -> RequestView:
+    """Read a scope."""
+    wanted = reader.wanted_bytes
     headers = []
     authority = b""
     for name, value in scope["headers"]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from keytrail.capture.adapters import asgi, wsgi
 
@@ -11,12 +11,22 @@ if TYPE_CHECKING:
     from keytrail.capture.view import RequestView
 
 
-def view_of(carrier: Any, reader: RequestReader) -> RequestView | None:
-    """Return the request that ``carrier`` belongs to; ``None`` for messages and unknown kinds."""
+class CarrierAdapter(Protocol):
+    """How one kind of carrier is read."""
+
+    def may_carry_key(self, carrier: Any, reader: RequestReader) -> bool:
+        """Tell whether a key may be in the carrier; never wrong when it says no."""
+
+    def view(self, carrier: Any, reader: RequestReader) -> RequestView:
+        """Read the carrier."""
+
+
+def adapter_of(carrier: Any) -> CarrierAdapter | None:
+    """Return what reads ``carrier``; ``None`` for messages and unknown kinds."""
     if not isinstance(carrier, dict):
         return None
     if asgi.is_scope(carrier):
-        return asgi.view(carrier, reader.wanted_bytes)
+        return asgi
     if wsgi.is_environ(carrier):
-        return wsgi.view(carrier, reader.wanted_environ)
+        return wsgi
     return None

@@ -10,15 +10,24 @@ from keytrail.capture.view import RequestView
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from keytrail.capture.reader import RequestReader
+
 
 def is_environ(carrier: Mapping[str, Any]) -> bool:
     """Tell whether ``carrier`` is a WSGI environ."""
     return "REQUEST_METHOD" in carrier and "wsgi.version" in carrier
 
 
-def view(environ: Mapping[str, Any], wanted: tuple[tuple[str, str], ...]) -> RequestView:
-    """Read an environ; ``wanted`` pairs the environ's key with the header's name."""
-    headers = [(name, _wire(environ[key])) for key, name in wanted if key in environ]
+def may_carry_key(environ: Mapping[str, Any], reader: RequestReader) -> bool:
+    """Tell whether a key may be in the environ; most requests without one need no closer look."""
+    if not reader.keyed_environ.isdisjoint(environ):
+        return True
+    return reader.may_be_in(_wire(environ.get("QUERY_STRING") or ""))
+
+
+def view(environ: Mapping[str, Any], reader: RequestReader) -> RequestView:
+    """Read an environ."""
+    headers = [(name, _wire(environ[key])) for key, name in reader.wanted_environ if key in environ]
     authority = environ.get("HTTP_HOST") or _server(environ)
     host, port = split_authority(authority)
     return RequestView(
