@@ -1,0 +1,1 @@
+"""What keytrail costs: beside stock instrumentation in one process, and over a million uses."""
