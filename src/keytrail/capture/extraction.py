@@ -94,11 +94,25 @@ class Extraction:
     def _field_of(self, name: bytes) -> str | None:
         return self._query.get(name) or self._query.get(_decoded(name).lower())
 
+    def lines(self, view: RequestView) -> tuple[Header, ...]:
+        """Return the headers of ``view`` that can carry a key."""
+        ranks = self._ranks
+        return tuple([line for line in view.headers if line[0] in ranks])
+
+    def may_be_beside_headers(self, view: RequestView, host: str) -> bool:
+        """Tell whether a key may stand anywhere but in the headers that can carry one."""
+        return bool(
+            (view.query and self.may_be_in(view.query))
+            or (self._cookies and view.header("cookie"))
+            or view.userinfo
+            or (host and self._catalogue.key_in_path(host, view.path))
+        )
+
     def find(self, view: RequestView, host: str = "") -> Found:
         """Return the keys of ``view``; ``host`` is the called host, empty for incoming requests."""
         found = Found()
         user_is_key = partial(self._catalogue.user_is_key, host=host)
-        lines = [line for line in view.headers if line[0] in self._ranks]
+        lines = self.lines(view)
         if lines:
             self._read_headers(found, lines, user_is_key)
         if view.query:
@@ -112,11 +126,10 @@ class Extraction:
         return found
 
     def _read_headers(
-        self, found: Found, lines: list[Header], user_is_key: Callable[[bytes], bool]
+        self, found: Found, lines: Sequence[Header], user_is_key: Callable[[bytes], bool]
     ) -> None:
-        if len(lines) > 1:
-            lines.sort(key=lambda line: self._ranks[line[0]])
-        for name, line in lines[:MAX_HEADER_LINES]:
+        ranked = sorted(lines, key=lambda line: self._ranks[line[0]])
+        for name, line in ranked[:MAX_HEADER_LINES]:
             value = line.strip()
             if name in known_names.AUTHORIZATION:
                 self._take(found, parse_authorization(value, user_is_key), "header", name)

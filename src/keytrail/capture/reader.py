@@ -9,25 +9,23 @@ from keytrail import faults
 from keytrail.capture import findings
 from keytrail.capture.catalogue import CatalogueError
 from keytrail.capture.client_address import ClientAddress
-from keytrail.capture.extraction import Extraction, Found
-from keytrail.capture.facts import FoundKey, KeyFacts, RequestFacts
+from keytrail.capture.extraction import Extraction
+from keytrail.capture.facts import RequestFacts
+from keytrail.capture.identification import NOTHING, Identified, Identifier, Secrets
 from keytrail.capture.inventory import Inventory
 from keytrail.capture.providers import Catalogue
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from keytrail.capture.findings import Endpoint
     from keytrail.capture.fingerprint import Peppers
-    from keytrail.capture.key import RawKey
-    from keytrail.capture.view import RequestView
+    from keytrail.capture.view import Header, RequestView
     from keytrail.settings import Settings
 
 MAX_USER_AGENT = 512
 MAX_KNOWN = 256
-"""Keys, each in its place, that are not identified anew whenever they come."""
-MAX_KNOWN_BYTES = 512
-"""A longer key is identified anew."""
+"""Sets of headers whose keys are not identified anew whenever they come."""
+MAX_KNOWN_BYTES = 1024
+"""A longer set is identified anew."""
 
 logger = logging.getLogger("keytrail")
 
@@ -36,17 +34,9 @@ class Read(NamedTuple):
     """What one request told."""
 
     facts: RequestFacts
-    secrets: tuple[tuple[RawKey, str | None], ...]
-    """Everything to redact by value, with its fingerprint where it belongs to a known key."""
+    secrets: Secrets
     user_tokens: int
     """JWTs that are no keys: redacted and counted, not facts."""
-
-
-class _Identity(NamedTuple):
-    facts: KeyFacts
-    hosts: tuple[str, ...]
-    """The only hosts that the key may go to, as far as that is known."""
-    findings: frozenset[str]
 
 
 class RequestReader:
@@ -64,13 +54,13 @@ class RequestReader:
     """For WSGI, those of them that can carry a key."""
 
     def __init__(self, settings: Settings, peppers: Peppers) -> None:
-        self._peppers = peppers
-        self._catalogue = _load_catalogue(settings)
+        catalogue = _load_catalogue(settings)
         self._inventory = Inventory(settings.inventory)
         self._entries = self._inventory.entries
-        self._known: dict[tuple[object, ...], _Identity] = {}
-        self._extraction = Extraction(settings, self._catalogue)
+        self._identifier = Identifier(peppers, catalogue, self._inventory)
+        self._extraction = Extraction(settings, catalogue)
         self._client_address = ClientAddress(settings.trusted_proxies, settings.client_address)
+        self._known: dict[tuple[str, tuple[Header, ...]], Identified] = {}
         self.wanted = self._extraction.wanted | self._client_address.wanted | {"user-agent"}
         self.wanted_bytes = _bytes_of(self.wanted)
         self.wanted_environ = tuple(sorted(_environ_names(self.wanted).items()))
@@ -83,13 +73,11 @@ class RequestReader:
 
     def incoming(self, view: RequestView) -> Read:
         """Return what a request that reached us tells."""
-        found = self._extraction.find(view)
-        identities = self._identify(found, "") if found.keys else {}
-        told = findings.in_order(_findings(identities))
+        identified = self._identify(view, "")
         agent = view.header("user-agent")
         facts = RequestFacts(
             "incoming",
-            tuple([identity.facts for identity in identities.values()]),
+            identified.keys,
             view.method,
             view.scheme,
             view.host,
@@ -97,10 +85,9 @@ class RequestReader:
             view.path,
             self._client_address.find(view),
             agent[:MAX_USER_AGENT].decode("utf-8", "replace") if agent else None,
-            told,
+            findings.in_order(identified.findings),
         )
-        secrets = _secrets(found, identities) if found.keys or found.secrets else ()
-        return Read(facts, secrets, found.user_tokens)
+        return Read(facts, identified.secrets, identified.user_tokens)
 
     def outgoing(
         self, view: RequestView, first_host: Endpoint | None = None, redirected: bool = False
@@ -110,16 +97,15 @@ class RequestReader:
         ``first_host``: where the chain of redirects began, whose hop this is; ``redirected``: this
         is not its first hop.
         """
-        found = self._extraction.find(view, view.host)
-        identities = self._identify(found, view.host) if found.keys else {}
+        identified = self._identify(view, view.host)
         told: tuple[str, ...] = ()
         expected = None
-        if identities:
-            told, expected = _outgoing_findings(view, identities, first_host, redirected)
-        path = view.path if found.redacted_path is None else found.redacted_path
+        if identified.keys:
+            told, expected = _outgoing_findings(view, identified, first_host, redirected)
+        path = view.path if identified.redacted_path is None else identified.redacted_path
         facts = RequestFacts(
             "outgoing",
-            tuple([identity.facts for identity in identities.values()]),
+            identified.keys,
             view.method,
             view.scheme,
             view.host,
@@ -128,97 +114,49 @@ class RequestReader:
             findings=told,
             host_expected=expected,
         )
-        secrets = _secrets(found, identities) if found.keys or found.secrets else ()
-        return Read(facts, secrets, found.user_tokens)
+        return Read(facts, identified.secrets, identified.user_tokens)
 
-    def _identify(self, found: Found, host: str) -> dict[RawKey, _Identity]:
-        """Return the distinct keys; where one stood twice, the first place counts."""
+    def _identify(self, view: RequestView, host: str) -> Identified:
+        """Identify the keys of a request, or remember what the very same headers told before."""
+        lines = self._extraction.lines(view)
+        if self._extraction.may_be_beside_headers(view, host):
+            return self._identifier.identify(self._extraction.find(view, host), host)
+        if not lines:
+            return NOTHING
         entries = self._inventory.current()
-        if entries is not self._entries:
+        if entries is not self._entries or len(self._known) > MAX_KNOWN:
             self._entries, self._known = entries, {}
-        if len(found.keys) == 1:
-            return {found.keys[0].raw: self._identity(found.keys[0], host)}
-        identities: dict[RawKey, _Identity] = {}
-        for key in found.keys:
-            identity = self._identity(key, host)
-            first = identities.setdefault(key.raw, identity)
-            identities[key.raw] = first._replace(findings=first.findings | identity.findings)
-        return identities
-
-    def _identity(self, key: FoundKey, host: str) -> _Identity:
-        """Identify a key, or remember what was found when it last stood in the same place."""
-        if key.companion is not None or len(key.raw) > MAX_KNOWN_BYTES:
-            return self._identify_key(key, host)
-        place = (key.raw, key.type, key.location, key.field, key.scheme, host)
-        known = self._known.get(place)
+        known = self._known.get((host, lines))
         if known is None:
-            if len(self._known) >= MAX_KNOWN:
-                self._known = {}
-            known = self._known[place] = self._identify_key(key, host)
+            known = self._identifier.identify(self._extraction.find(view, host), host)
+            if _lasts(known, lines):
+                self._known[host, lines] = known
         return known
 
-    def _identify_key(self, key: FoundKey, host: str) -> _Identity:
-        raw = key.raw.reveal()
-        fingerprint = self._peppers.fingerprint(raw)
-        previous = self._peppers.previous(raw)
-        provider, key_id, hosts = self._catalogue.identify(key, host)
-        name = owner = environment = None
-        entry = self._inventory.find(fingerprint, key_id)
-        if entry is None and previous is not None:
-            entry = self._inventory.find(previous)
-        if entry is not None:
-            name, owner, environment = entry.name, entry.owner, entry.environment
-            provider = entry.provider or provider or (None if host else "self")
-            key_id = key_id or entry.id
-            hosts = entry.hosts or hosts
-        facts = KeyFacts(
-            fingerprint,
-            self._peppers.id,
-            key.type,
-            key.location,
-            key.field,
-            key.scheme,
-            previous,
-            key_id,
-            name,
-            owner,
-            environment,
-            provider,
-        )
-        return _Identity(facts, hosts, findings.of_key(key))
+
+def _lasts(identified: Identified, lines: tuple[Header, ...]) -> bool:
+    """Tell whether the same headers always tell the same: a JWT is judged by the clock."""
+    return (
+        not identified.user_tokens
+        and all(key.type != "jwt" for key in identified.keys)
+        and sum(len(value) for _, value in lines) <= MAX_KNOWN_BYTES
+    )
 
 
 def _outgoing_findings(
-    view: RequestView,
-    identities: Mapping[RawKey, _Identity],
-    first_host: Endpoint | None,
-    redirected: bool,
+    view: RequestView, identified: Identified, first_host: Endpoint | None, redirected: bool
 ) -> tuple[tuple[str, ...], str | None]:
-    told = set(_findings(identities))
+    told = set(identified.findings)
     if redirected:
         told.add(findings.REDIRECTED)
     if findings.is_cleartext(view):
         told.add(findings.CLEARTEXT_HTTP)
-    for identity in identities.values():
-        expected = findings.wrong_host(view, identity.hosts, first_host)
+    for hosts in identified.hosts:
+        expected = findings.wrong_host(view, hosts, first_host)
         if expected is not None:
             told.add(findings.WRONG_HOST)
             return findings.in_order(told), expected
     return findings.in_order(told), None
-
-
-def _findings(identities: Mapping[RawKey, _Identity]) -> frozenset[str]:
-    return frozenset().union(*[identity.findings for identity in identities.values()])
-
-
-def _secrets(
-    found: Found, identities: Mapping[RawKey, _Identity]
-) -> tuple[tuple[RawKey, str | None], ...]:
-    secrets: list[tuple[RawKey, str | None]] = [
-        (secret, identities[key.raw].facts.hash) for key in found.keys for secret in key.secrets
-    ]
-    secrets += [(secret, None) for secret in found.secrets]
-    return tuple(secrets)
 
 
 def _load_catalogue(settings: Settings) -> Catalogue:

@@ -22,7 +22,7 @@ from keytrail.settings import Settings
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from opentelemetry.sdk.trace import Span
+    from opentelemetry.sdk.trace import ReadableSpan, Span
 
     from keytrail.capture.facts import Attribute
     from keytrail.otel.use import Finished, OpenUse
@@ -75,7 +75,7 @@ class Audit:
         """Follow a recorded span to its end; ``marked`` puts the facts onto it now."""
         if len(self.open) >= _MAX_OPEN:
             self._forget_oldest()
-        self.open[span.get_span_context().span_id] = use
+        self.open[span.context.span_id] = use
         if limits.has_room(span):
             if marked:
                 limits.held(span).update(self.marks(span, use))
@@ -86,12 +86,13 @@ class Audit:
         self.open.pop(next(iter(self.open)), None)
         faults.report("open_uses", OverflowError())
 
-    def marks(self, span: Span, use: OpenUse) -> dict[str, Attribute]:
+    @staticmethod
+    def marks(span: ReadableSpan, use: OpenUse) -> dict[str, Attribute]:
         """Return the ``keytrail.*`` attributes of a use whose outcome is not known yet."""
         found = use.facts.attributes()
         found.update(use.said)
         found[semconv.USE_TIME] = span.start_time or 0
-        found[semconv.SAMPLED] = span.get_span_context().trace_flags.sampled
+        found[semconv.SAMPLED] = span.context.trace_flags.sampled
         return found
 
     def finished(self, finished: Finished) -> None:

@@ -59,7 +59,7 @@ def held(span: ReadableSpan) -> dict[str, Any]:
     attributes = span._attributes
     if isinstance(attributes, BoundedAttributes):
         return attributes._dict
-    return dict(attributes or {})
+    return attributes if isinstance(attributes, dict) else dict(attributes or {})
 
 
 def keep_whole(span: Span, start: Mapping[str, Any]) -> None:

@@ -20,32 +20,34 @@ if TYPE_CHECKING:
     from keytrail.otel.use import Finished, OpenUse
 
 
+_OURS = "keytrail."
+
+
 def prepare(audit: Audit, batch: Sequence[Finished]) -> list[bytes]:
     """Return one line for each of ``batch``, in order, with nothing of any key in it."""
-    spans = audit.redactor.spans([_audit_span(span, use) for span, use in batch])
+    spans = audit.redactor.spans([_whole(span, use) for span, use in batch])
     return [_line(audit, span, use) for span, (_, use) in zip(spans, batch, strict=True)]
 
 
-def _audit_span(span: ReadableSpan, use: OpenUse) -> ReadableSpan:
-    """Return ``span`` with all that keytrail knows of it, whatever its limits have taken.
+def _whole(span: ReadableSpan, use: OpenUse) -> ReadableSpan:
+    """Return ``span`` with all that the request showed, whatever its limits have taken.
 
     What keytrail saw itself stands under the stable conventions' names, whichever convention the
-    instrumentation follows: every source then finds the same.
+    instrumentation follows: every source then finds the same. What others call ``keytrail.…`` is
+    left out: only keytrail's own facts go under that name, in :func:`_line`.
     """
-    attributes = limits.whole(span, use.start_attributes)
-    status = use.status_in(attributes)
-    told = use.outcome(attributes, failed=span.status.status_code is StatusCode.ERROR)
+    attributes = {
+        name: value
+        for name, value in limits.whole(span, use.start_attributes).items()
+        if not name.startswith(_OURS)
+    }
     attributes.update(use.facts.seen())
+    status = use.status_in(attributes)
     if status is not None:
         attributes.update(dict.fromkeys(status_names(attributes), status))
     error = _error(span, use, attributes)
     if error is not None:
         attributes["error.type"] = error
-    attributes.update(use.facts.attributes())
-    attributes.update(use.said)
-    attributes[semconv.USE_TIME] = span.start_time or 0
-    attributes[semconv.SAMPLED] = span.context.trace_flags.sampled
-    attributes[semconv.OUTCOME] = told
     return ReadableSpan(
         name=span.name,
         context=span.context,
@@ -76,7 +78,10 @@ def _error(span: ReadableSpan, use: OpenUse, attributes: Mapping[str, Any]) -> s
 
 
 def _line(audit: Audit, span: ReadableSpan, use: OpenUse) -> bytes:
-    attributes = span._attributes or {}
+    attributes = limits.held(span)
+    told = use.outcome(attributes, failed=span.status.status_code is StatusCode.ERROR)
+    attributes.update(audit.marks(span, use))
+    attributes[semconv.OUTCOME] = told
     columns: dict[str, Any] = {
         column: attributes[name] for name, column in OF_ATTRIBUTE.items() if name in attributes
     }
@@ -84,5 +89,6 @@ def _line(audit: Audit, span: ReadableSpan, use: OpenUse) -> bytes:
     if service is not None:
         columns["service"] = service
     columns["duration"] = ((span.end_time or 0) - (span.start_time or 0)) / 1e9
-    audit.uses.count(use.facts, columns["outcome"])
-    return encode(span, columns, audit.journal.resource_id(span.resource))
+    line = encode(span, columns, audit.journal.resource_id(span.resource))
+    audit.uses.count(use.facts, told)
+    return line

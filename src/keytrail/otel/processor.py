@@ -38,8 +38,7 @@ class AuditSpanProcessor(SpanProcessor):
         if incoming is None or incoming.span is not None:
             return
         incoming.span = span
-        context = span.get_span_context()
-        self._audit.memory.bind(context.trace_id, incoming.remembered)
+        self._audit.memory.bind(span.context.trace_id, incoming.remembered)
         use = OpenUse(
             incoming.facts, incoming.start_attributes, incoming.said, upgraded=incoming.upgraded
         )
@@ -53,7 +52,7 @@ class AuditSpanProcessor(SpanProcessor):
             faults.report("processor.on_ending", error)
 
     def _tell_outcome(self, span: Span) -> None:
-        use = self._audit.open.get(span.get_span_context().span_id)
+        use = self._audit.open.get(span.context.span_id)
         if use is None or not limits.has_room(span):
             return
         attributes = limits.held(span)
