@@ -134,10 +134,8 @@ def _complain(message: str) -> None:
 
 
 def _at_exit() -> None:
-    active = _active
-    if active is not None:
-        active.adoption.flush(int(active.audit.settings.shutdown_timeout * 1000))
-        active.audit.close()
+    if _active is not None:
+        _write_all(_active)
 
 
 def _flush_at_sigterm() -> None:
@@ -153,8 +151,22 @@ def _flush_at_sigterm() -> None:
 
 
 def _on_sigterm(number: int, _: FrameType | None) -> None:
-    active = _active
-    if active is not None:
-        active.audit.close()
+    if _active is not None:
+        _write_all(_active)
     signal.signal(number, signal.SIG_DFL)
     os.kill(os.getpid(), number)
+
+
+def _write_all(active: _Active) -> None:
+    """Write and deliver within the shutdown timeout.
+
+    Where the ordinary pipeline exports to where the journal delivers, it goes first, so that
+    nothing is sent twice: in a thread of its own, since a signal may have interrupted this one
+    while it holds the exporter's lock.
+    """
+    timeout = active.audit.settings.shutdown_timeout
+    if active.adoption.shares_destination:
+        ordinary = threading.Thread(target=active.adoption.flush, args=(timeout,), daemon=True)
+        ordinary.start()
+        ordinary.join(timeout)
+    active.audit.close()

@@ -210,7 +210,7 @@ def _number(kind: type[int] | type[float], minimum: float) -> Callable[[str], fl
         except ValueError:
             raise ValueError("expected a number") from None
         if not minimum <= value < float("inf"):
-            raise ValueError(f"expected a number of at least {minimum:g}")
+            raise ValueError(f"expected a number of at least {minimum:,.10g}")
         return value
 
     return read

@@ -56,7 +56,7 @@ def test_short_and_long_keys_stay_out_of_the_ring() -> None:
     assert memory.recent() == ()
 
 
-def test_bound_keys_outlive_the_ring_until_released() -> None:
+def test_bound_keys_outlive_the_ring() -> None:
     """A flood of other keys cannot push a trace's keys out."""
     memory = KeyMemory(ring=2)
     mine = memory.remember(RawKey(K1.encode()), F1)
@@ -64,8 +64,6 @@ def test_bound_keys_outlive_the_ring_until_released() -> None:
     for key in _keys(10):
         memory.remember(key, None)
     assert memory.bound(TRACE) == (mine,)
-    memory.release(TRACE)
-    assert memory.bound(TRACE) == ()
 
 
 def test_keys_of_one_trace_add_up() -> None:
@@ -79,13 +77,11 @@ def test_keys_of_one_trace_add_up() -> None:
 
 
 def test_too_many_keys_overflow_their_trace_only() -> None:
-    """A trace with more keys than fit says so until it is released."""
+    """A trace with more keys than fit says so, and no other."""
     memory = KeyMemory(per_trace=2)
     remembered = [memory.remember(key, None) for key in _keys(3)]
     memory.bind(TRACE, remembered)
     assert (memory.overflowed(TRACE), memory.overflowed(TRACE + 1)) == (True, False)
-    memory.release(TRACE)
-    assert not memory.overflowed(TRACE)
 
 
 def test_evicted_trace_counts_as_overflowed() -> None:

@@ -67,3 +67,20 @@ def test_another_endpoint_gets_every_use_and_the_ordinary_one_its_own(
     ordinary = {span.span_id for span in sink.audit_spans()}
     assert 0 < len(ordinary) < 40
     assert ordinary < {span.span_id for span in second_sink.audit_spans()}
+
+
+def test_sigterm_delivers_the_rest_once(sink: Sink, tmp_path: Path) -> None:
+    """SIGTERM right after the last request: every use has arrived, sampled or not, and once."""
+    with service(
+        "flask",
+        tmp_path,
+        endpoint=sink.url,
+        KEYTRAIL_OTLP_ENDPOINT="same",
+        OTEL_BSP_SCHEDULE_DELAY="60000",
+        KEYTRAIL_JOURNAL_INTERVAL="60",
+        **HALF,
+    ) as running:
+        _call(running.url, 60)
+        stop(running.process)
+    counted = Counter(span.span_id for span in sink.audit_spans())
+    assert (len(counted), set(counted.values())) == (60, {1})

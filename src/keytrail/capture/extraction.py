@@ -71,7 +71,11 @@ class Extraction:
         self._jwt_rule = settings.jwt
         self._configured_query = frozenset(name.lower() for name in settings.query)
         self._cookies = {name.encode("utf-8"): name.lower() for name in settings.cookies}
-        key_headers = known_names.HEADERS | catalogue.headers | _lower(settings.headers)
+        self.added_headers = catalogue.headers | _lower(settings.headers)
+        """Headers that the catalogue or the user adds to the known ones."""
+        self.added_query = (catalogue.query - known_names.QUERY) | self._configured_query
+        """Parameters that the catalogue or the user adds to the known ones."""
+        key_headers = known_names.HEADERS | self.added_headers
         self._ranks = dict.fromkeys(key_headers | known_names.SECRET_HEADERS, _KEY_HEADER)
         self._ranks |= {"authorization": _FIRST, "proxy-authorization": _PROXY}
         self._query = {

@@ -48,6 +48,10 @@ class RequestReader:
     """The same for ASGI."""
     wanted_environ: tuple[tuple[str, str], ...]
     """The same for WSGI: (``HTTP_X_API_KEY``, ``x-api-key``)."""
+    added_headers: frozenset[str]
+    """Key headers that the catalogue or the user adds to the known ones."""
+    added_query: frozenset[str]
+    """Key parameters that the catalogue or the user adds to the known ones."""
     keyed_bytes: frozenset[bytes]
     """For ASGI, those of them that can carry a key."""
     keyed_environ: frozenset[str]
@@ -64,6 +68,8 @@ class RequestReader:
         self.wanted = self._extraction.wanted | self._client_address.wanted | {"user-agent"}
         self.wanted_bytes = _bytes_of(self.wanted)
         self.wanted_environ = tuple(sorted(_environ_names(self.wanted).items()))
+        self.added_headers = self._extraction.added_headers
+        self.added_query = self._extraction.added_query
         self.keyed_bytes = _bytes_of(self._extraction.wanted)
         self.keyed_environ = frozenset(_environ_names(self._extraction.wanted))
 

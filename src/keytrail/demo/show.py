@@ -15,6 +15,8 @@ from rich.rule import Rule
 from rich.table import Table
 from rich.text import Text
 
+from keytrail.demo.play import SAMPLED
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
@@ -35,7 +37,7 @@ def opening(requests: int, uses: Sequence[Use]) -> RenderableType:
     sampled = sum(use["sampled"] for use in uses)
     told = (
         f"{requests:,} requests went to two services, of which not one line was changed. The "
-        f"journal has {len(uses):,} uses, those downstream too; tracing at 1 % kept {sampled:,}."
+        f"journal has {len(uses):,} uses, those downstream too; tracing at {SAMPLED:.0%} kept {sampled:,}."
     )
     return Group(heading("keytrail demo"), Padding(Text(told), 1, expand=False))
 
@@ -144,4 +146,4 @@ def _sum(theft: Theft) -> str:
 
 def _clock(nanoseconds: int) -> str:
     moment = datetime.fromtimestamp(nanoseconds / _NANOSECONDS, timezone.utc)
-    return moment.strftime("%H:%M:%S.%f")[:_SHORT]
+    return moment.strftime("%H:%M:%S.%f")[:-3]

@@ -37,6 +37,8 @@ class Adoption:
         self._audit = audit
         self._undo: list[Undo] = []
         self._adopted: list[TracerProvider] = []
+        self.shares_destination = False
+        """Whether an ordinary exporter exports to where the journal delivers."""
 
     def adopt(self) -> None:
         """Cover the propagator and all providers, present and future."""
@@ -56,10 +58,10 @@ class Adoption:
             self._undo.pop()()
         self._adopted.clear()
 
-    def flush(self, timeout_millis: int) -> None:
-        """Make the adopted providers export what they hold."""
+    def flush(self, timeout: float) -> None:
+        """Make the adopted providers export what they hold, each within ``timeout`` seconds."""
         for provider in self._adopted:
-            _cover(provider.force_flush, timeout_millis)
+            _cover(provider.force_flush, int(timeout * 1000))
 
     def _set(self, owner: Any, name: str, value: Any) -> None:
         original = getattr(owner, name)
@@ -137,9 +139,9 @@ class Adoption:
         return RedactingSpanProcessor(processor, self._audit)
 
     def _span_exporter(self, inner: SpanExporter) -> SpanExporter:
-        return RedactingSpanExporter(
-            inner, self._audit, is_destination=self._audit.journal.delivers_like(inner)
-        )
+        shared = self._audit.journal.delivers_like(inner)
+        self.shares_destination = self.shares_destination or shared
+        return RedactingSpanExporter(inner, self._audit, is_destination=shared)
 
     def _logger_provider(self, provider: Any) -> None:
         if isinstance(provider, LoggerProvider):

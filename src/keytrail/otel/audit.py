@@ -41,13 +41,17 @@ class Audit:
         self.reader = RequestReader(self.settings, self.peppers.peppers)
         self.memory = KeyMemory()
         self.redactor = Redactor(
-            SensitiveNames(self.settings.headers, self.settings.query, self.settings.cookies),
+            SensitiveNames(
+                self.reader.added_headers, self.reader.added_query, self.settings.cookies
+            ),
             self.memory,
         )
         self.uses = UseCounter()
         self.open: dict[int, OpenUse] = {}
         """Running uses by span id."""
-        self.journal: Journal[Finished] = Journal(self.settings, lambda batch: prepare(self, batch), self._start())
+        self.journal: Journal[Finished] = Journal(
+            self.settings, lambda batch: prepare(self, batch), self._start()
+        )
         self._resource: Resource | None = None
 
     def _start(self) -> dict[str, Any]:

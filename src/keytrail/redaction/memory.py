@@ -49,8 +49,9 @@ class Remembered:
 class KeyMemory:
     """Bounded memory of recent raw keys: bound to trace ids, plus a ring of the newest.
 
-    The keys of a trace stay until :meth:`release`, whatever other keys come meanwhile; the ring is
-    the second net for text without a trace. Safe in every thread.
+    The keys of a trace stay until so many younger traces have come that its spans have long been
+    exported, whatever other keys come meanwhile; the ring is the second net for text without a
+    trace. Safe in every thread.
     """
 
     def __init__(self, traces: int = 65_536, per_trace: int = 8, ring: int = 64) -> None:
@@ -79,7 +80,7 @@ class KeyMemory:
             return known
 
     def bind(self, trace_id: int, remembered: Sequence[Remembered]) -> None:
-        """Keep the keys for ``trace_id`` until it is released."""
+        """Keep the keys for ``trace_id``, beside those that it has."""
         if not remembered:
             return
         with _guard:
@@ -94,12 +95,6 @@ class KeyMemory:
                 oldest, lost = self._bound.popitem(last=False)
                 self._bound_bytes -= _size(lost)
                 self._overflow(oldest)
-
-    def release(self, trace_id: int) -> None:
-        """Forget what is bound to ``trace_id``, once its spans and logs have left the process."""
-        with _guard:
-            self._bound_bytes -= _size(self._bound.pop(trace_id, ()))
-            self._overflowed.pop(trace_id, None)
 
     def overflowed(self, trace_id: int) -> bool:
         """Tell whether a bound was hit for this trace: its free text must be dropped."""

@@ -11,7 +11,6 @@ from keytrail.redaction import own
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from keytrail.settings import Settings
 
 AUTHORIZATION: Final = ("authorization", "proxy-authorization")
 """Headers whose value is a scheme and what follows it."""
@@ -132,11 +131,6 @@ class SensitiveNames:
 
     def _ordinary(self, attribute: str) -> bool:
         return not attribute.startswith(own.PREFIX) and not self._secret(attribute)
-
-    @classmethod
-    def of(cls, settings: Settings) -> SensitiveNames:
-        """Return the built-in names and those that the settings add."""
-        return cls(settings.headers, settings.query, settings.cookies)
 
     def _secret(self, attribute: str) -> bool:
         header = _HEADER_ATTRIBUTE.fullmatch(attribute)

@@ -56,9 +56,15 @@ def _take_out(names: str) -> str:
     return f"take {names} out of {_DISABLED}"
 
 
+_SEEN_ON_THE_WIRE = ("REQUESTS_", "HTTPX_", "URLLIB3_")
+"""Clients whose taps see what their instrumentation was told to exclude."""
+
+
 def _excluded(environ: Mapping[str, str]) -> Iterator[Check]:
     for name, value in sorted(environ.items()):
         if name.startswith("OTEL_PYTHON_") and name.endswith("EXCLUDED_URLS") and value:
+            if name.removeprefix("OTEL_PYTHON_").startswith(_SEEN_ON_THE_WIRE):
+                continue
             yield Check(
                 name,
                 "warn",
