@@ -37,7 +37,8 @@ def opening(requests: int, uses: Sequence[Use]) -> RenderableType:
     sampled = sum(use["sampled"] for use in uses)
     told = (
         f"{requests:,} requests went to two services, of which not one line was changed. The "
-        f"journal has {len(uses):,} uses, those downstream too; tracing at {SAMPLED:.0%} kept {sampled:,}."
+        f"journal has {len(uses):,} uses, those downstream too; "
+        f"tracing at {SAMPLED:.0%} kept {sampled:,}."
     )
     return Group(heading("keytrail demo"), Padding(Text(told), 1, expand=False))
 
