@@ -20,7 +20,7 @@ from keytrail.otel import (
     KeytrailSampler,
     RedactingSpanExporter,
 )
-from keytrail.otel.outgoing import OutgoingWire
+from keytrail.otel.wire import TappedWire
 from keytrail.settings import Secret, Settings
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from opentelemetry.sdk.trace.sampling import Sampler
 
-_RESOURCE = Resource.create({"service.name": "benchmark"})
+RESOURCE = Resource.create({"service.name": "benchmark"})
 _PEPPER = Secret("0123456789abcdef0123456789abcdef")
 
 
@@ -46,7 +46,7 @@ class Stock:
     """Batches of spans over OTLP/HTTP, as OpenTelemetry's distribution sets it up."""
 
     def __init__(self, sampler: Sampler, sink: str) -> None:
-        self.provider = TracerProvider(sampler, _RESOURCE, shutdown_on_exit=False)
+        self.provider = TracerProvider(sampler, RESOURCE, shutdown_on_exit=False)
         self.provider.add_span_processor(BatchSpanProcessor(_exporter(sink)))
         self._textmap = propagate.get_global_textmap()
 
@@ -63,7 +63,7 @@ class Keytrail:
     def __init__(self, sampler: Sampler, sink: str, home: Path) -> None:
         self.audit = Audit(Settings(pepper=_PEPPER, home=home))
         self.provider = TracerProvider(
-            KeytrailSampler(sampler, self.audit), _RESOURCE, shutdown_on_exit=False
+            KeytrailSampler(sampler, self.audit), RESOURCE, shutdown_on_exit=False
         )
         self.provider.add_span_processor(AuditSpanProcessor(self.audit))
         self.provider.add_span_processor(
@@ -71,7 +71,7 @@ class Keytrail:
         )
         trace.set_tracer_provider(self.provider)
         self._textmap = KeytrailPropagator(propagate.get_global_textmap(), self.audit)
-        self._wire = OutgoingWire(self.audit)
+        self._wire = TappedWire(self.audit)
 
     @contextmanager
     def in_force(self) -> Iterator[None]:

@@ -7,7 +7,7 @@ import importlib
 import os
 import signal
 import threading
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import wrapt
@@ -15,7 +15,7 @@ import wrapt
 from keytrail import faults
 from keytrail.otel.adopt import Adoption
 from keytrail.otel.audit import Audit
-from keytrail.otel.outgoing import OutgoingWire
+from keytrail.otel.wire import TappedWire
 from keytrail.settings import Settings
 
 if TYPE_CHECKING:
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 TAPS = {
     "urllib3.connection": "keytrail.capture.adapters.urllib3_tap",
     "httpx": "keytrail.capture.adapters.httpx_tap",
+    "flask": "keytrail.capture.adapters.flask_tap",
 }
 """Tapped module → the adapter that taps it, as soon as the application imports the module."""
 
@@ -60,7 +61,8 @@ def instrument(settings: Settings | None = None, **overrides: Any) -> None:
         if _active is not None:
             return
         try:
-            _active = _activate(settings or Settings.from_env(complain=_complain, **overrides))
+            chosen = settings or Settings.from_env(complain=_complain)
+            _active = _activate(replace(chosen, **overrides))
         except Exception as error:  # noqa: BLE001 - an exception here would skip every instrumentor
             faults.report("activate", error)
 
@@ -98,12 +100,12 @@ def _activate(settings: Settings) -> _Active:
 
 
 def _install_taps(active: _Active) -> None:
-    wire = OutgoingWire(active.audit)
+    wire = TappedWire(active.audit)
     for module, adapter in TAPS.items():
         wrapt.register_post_import_hook(_tapping(active, wire, adapter), module)
 
 
-def _tapping(active: _Active, wire: OutgoingWire, adapter: str) -> Callable[[ModuleType], None]:
+def _tapping(active: _Active, wire: TappedWire, adapter: str) -> Callable[[ModuleType], None]:
     def tap(module: ModuleType) -> None:
         if active.ended:
             return

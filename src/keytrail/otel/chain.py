@@ -21,7 +21,7 @@ class Chain:
         self.seen = False
         """Whether a tap saw any request of the call, with a key or without."""
         self.uses = 0
-        """Hops so far that carried a key; of a span's own chain, those of that span."""
+        """Hops of a span so far that carried a key."""
         self.first_host: tuple[str, int | None] | None = None
         """Host and port of the first hop."""
         self.last_status: int | None = None

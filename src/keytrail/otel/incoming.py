@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from opentelemetry import context as otel_context
 
+from keytrail.capture.adapters.carriers import adapter_of
 from keytrail.capture.facts import RequestFacts
 
 if TYPE_CHECKING:
@@ -14,9 +15,11 @@ if TYPE_CHECKING:
     from opentelemetry.context import Context
     from opentelemetry.sdk.trace import Span
 
+    from keytrail.otel.audit import Audit
     from keytrail.redaction.memory import Remembered
 
 _SLOT = otel_context.create_key("keytrail-incoming")
+_LEFT = "keytrail.incoming"
 
 
 class Incoming:
@@ -56,6 +59,30 @@ class Incoming:
     def into(self, context: Context) -> Context:
         """Return ``context`` with this request in it."""
         return otel_context.set_value(_SLOT, self, context)
+
+
+def read_carrier(audit: Audit, carrier: Any) -> Incoming | None:
+    """Read the request that ``carrier`` belongs to; ``None`` for messages and unknown kinds."""
+    adapter = adapter_of(carrier)
+    if adapter is None:
+        return None
+    reader = audit.reader
+    if not adapter.may_carry_key(carrier, reader):
+        return Incoming(lambda: reader.incoming(adapter.view(carrier, reader)).facts)
+    read = reader.incoming(adapter.view(carrier, reader))
+    if read.user_tokens:
+        audit.uses.user_tokens(read.user_tokens)
+    return Incoming(read.facts, tuple([audit.memory.remember(*one) for one in read.secrets]))
+
+
+def leave_in(carrier: dict[str, Any], incoming: Incoming) -> None:
+    """Leave ``incoming`` in a carrier that is on its way to the propagator."""
+    carrier[_LEFT] = incoming
+
+
+def left_in(carrier: Any) -> Incoming | None:
+    """Return what :func:`leave_in` left, for the one SERVER span that it is for."""
+    return carrier.pop(_LEFT, None) if isinstance(carrier, dict) else None
 
 
 def incoming_of(context: Context | None = None) -> Incoming | None:

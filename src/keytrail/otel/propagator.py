@@ -14,8 +14,7 @@ from opentelemetry.propagators.textmap import (
 )
 
 from keytrail import faults
-from keytrail.capture.adapters.carriers import adapter_of
-from keytrail.otel.incoming import Incoming, without_incoming
+from keytrail.otel.incoming import left_in, read_carrier, without_incoming
 
 if TYPE_CHECKING:
     from opentelemetry.context import Context
@@ -48,19 +47,8 @@ class KeytrailPropagator(TextMapPropagator):
             return without_incoming(extracted)
 
     def _with_facts(self, carrier: Any, context: Context) -> Context:
-        adapter = adapter_of(carrier)
-        if adapter is None:
-            return without_incoming(context)
-        reader = self._audit.reader
-        if not adapter.may_carry_key(carrier, reader):
-            return Incoming(lambda: reader.incoming(adapter.view(carrier, reader)).facts).into(
-                context
-            )
-        read = reader.incoming(adapter.view(carrier, reader))
-        if read.user_tokens:
-            self._audit.uses.user_tokens(read.user_tokens)
-        remembered = tuple(self._audit.memory.remember(*secret) for secret in read.secrets)
-        return Incoming(read.facts, remembered).into(context)
+        incoming = left_in(carrier) or read_carrier(self._audit, carrier)
+        return without_incoming(context) if incoming is None else incoming.into(context)
 
     def inject(
         self,

@@ -37,6 +37,9 @@ class Wire(Protocol):
     wanted: frozenset[str]
     """Lower-case names of the headers that a view must hold."""
 
+    def arrived(self, carrier: dict[str, Any]) -> None:
+        """Tell that a request came in, before the application can change its carrier."""
+
     def begin(self, read: Callable[[], RequestView], *, across_spans: bool = False) -> Hop | None:
         """Tell that a request is about to be sent; ``None`` where nobody is to look.
 

@@ -1,0 +1,47 @@
+"""The benchmarks run, count right, and say what they say in the units that they name."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+
+def _run(module: str, *arguments: str) -> Any:
+    """Return what a benchmark prints as JSON; it fails by itself where a use went uncounted."""
+    command = [sys.executable, "-m", f"benchmarks.{module}", *arguments, "--json"]
+    done = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True)
+    return json.loads(done.stdout)
+
+
+@pytest.mark.parametrize("library", ["flask", "fastapi on a socket", "requests", "httpx"])
+def test_overhead_compares_two_stock_sides_with_keytrail(library: str) -> None:
+    """A quick run tells the stock seconds and what keytrail and the twin add, of both parts."""
+    scenario = "unsampled, with key"
+    found = _run("overhead", "--quick", "--library", library, "--scenario", scenario)
+    (result,) = found["results"]
+    assert (result["library"], result["scenario"]) == (library, scenario)
+    for part in ("request_thread", "whole_process"):
+        assert result[part].keys() == {"stock", "keytrail", "twin"}
+        assert 1e-6 < result[part]["stock"] < 1
+        for side in ("keytrail", "twin"):
+            added = result[part][side]
+            assert added["lower"] <= added["median"] <= added["upper"]
+
+
+def test_keys_counts_what_was_written() -> None:
+    """A journal of every writer is asked as often as was wanted, and each run is told."""
+    found = _run("keys", "--uses", "4001", "--runs", "2")
+    assert found["uses"] == 4001
+    assert found["journal_bytes"] > 4001 * 500
+    assert len(found["runs"]) == 2
+    for run in found["runs"]:
+        assert run["cpu_seconds"] > 0
+        assert run["seconds"] > 0
+        assert 10 * 2**20 < run["peak_bytes"] < 2**30
