@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import threading
 import time
 from collections.abc import Callable, MutableMapping
@@ -57,7 +58,7 @@ def flask_called(provider: TracerProvider) -> Library:
             environ = {**bare, "wsgi.input": BytesIO()}
             if key is not None:
                 environ["HTTP_X_API_KEY"] = key
-            body: Any = app.wsgi_app(environ, _start_response)
+            body: Any = app(environ, _start_response)
             b"".join(body)
             body.close()
 
@@ -86,6 +87,7 @@ def fastapi_served(provider: TracerProvider, load: Load) -> Library:
     """Return FastAPI on uvicorn, in a thread of this process."""
     config = uvicorn.Config(fastapi_app(provider), port=0, log_level="warning", access_log=False)
     listener = config.bind_socket()
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     listener.listen()
     server = uvicorn.Server(config)
     return _served(lambda: server.run([listener]), listener.getsockname()[1], load)

@@ -42,6 +42,8 @@ _ON_SOCKETS = {
     "fastapi on a socket": libraries.fastapi_served,
 }
 _CLIENTS = {"requests": libraries.requests_calling, "httpx": libraries.httpx_calling}
+_LAST_SPAN = 5.0
+"""Seconds that a server on a socket may take to end a request that it has answered."""
 LIBRARIES = (*_IN_PROCESS, *_ON_SOCKETS, *_CLIENTS)
 
 
@@ -110,10 +112,16 @@ class Measurement:
         Raises:
             SystemExit: a use is missing or too much, or something in keytrail failed.
         """
-        books = self._keytrail.audit.journal.accounting.snapshot()
         expected = self._calls if self._keyed else 0
-        if (books.seen, books.delivered, faults.counts()) != (expected, expected, {}):
-            raise SystemExit(f"expected {expected} uses: {books}, faults {faults.counts()}")
+        deadline = time.monotonic() + _LAST_SPAN
+        while (books := self._books()) != (expected, expected, {}):
+            if time.monotonic() > deadline:
+                raise SystemExit(f"expected {expected} uses; seen, delivered, faults: {books}")
+
+    def _books(self) -> tuple[int, int, dict[str, int]]:
+        self._keytrail.provider.force_flush()
+        books = self._keytrail.audit.journal.accounting.snapshot()
+        return books.seen, books.delivered, faults.counts()
 
     def close(self) -> None:
         """Stop what the sides run."""
