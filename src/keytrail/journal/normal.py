@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import base64
 import json
-import math
+import sys
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, Final
@@ -64,7 +64,7 @@ def _element(value: object) -> Scalar:
 
 def _rarely_carried(value: object) -> Carried:
     if isinstance(value, float):
-        return float(value) if math.isfinite(value) else f"{MARK}float:{float(value)}"
+        return float(value) if abs(value) <= sys.float_info.max else f"{MARK}float:{float(value)}"
     if isinstance(value, str):
         return str.__str__(value)
     if isinstance(value, int):
@@ -127,7 +127,7 @@ def _fits(name: str, value: object) -> bool:
     if kind == "integer":
         return type(value) is int and INT64_MIN <= value <= INT64_MAX
     if kind == "number":
-        return type(value) in (int, float) and math.isfinite(value)  # type: ignore[arg-type]
+        return type(value) in (int, float) and abs(value) <= sys.float_info.max  # type: ignore[arg-type]
     if kind == "boolean":
         return type(value) is bool
     if kind == "texts":
