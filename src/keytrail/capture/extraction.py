@@ -109,8 +109,12 @@ class Extraction:
             (view.query and self.may_be_in(view.query))
             or (self._cookies and view.header("cookie"))
             or view.userinfo
-            or (host and self._catalogue.key_in_path(host, view.path))
+            or (host and self.may_be_in_path(host, view.path))
         )
+
+    def may_be_in_path(self, host: str, path: str) -> bool:
+        """Tell whether ``path`` holds a key of the called ``host``."""
+        return self._catalogue.key_in_path(host, path) is not None
 
     def find(self, view: RequestView, host: str = "") -> Found:
         """Return the keys of ``view``; ``host`` is the called host, empty for incoming requests."""

@@ -16,6 +16,8 @@ from keytrail.capture.inventory import Inventory
 from keytrail.capture.providers import Catalogue
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from keytrail.capture.findings import Endpoint
     from keytrail.capture.fingerprint import Peppers
     from keytrail.capture.view import Header, RequestView
@@ -73,6 +75,15 @@ class RequestReader:
         self.keyed_bytes = _bytes_of(self._extraction.wanted)
         self.keyed_environ = frozenset(_environ_names(self._extraction.wanted))
 
+    def may_go_out(self, names: Iterable[str], target: str, host: str) -> bool:
+        """Tell whether a request with headers of these lower-case ``names`` can carry a key."""
+        return (
+            "?" in target
+            or "@" in target
+            or not self._extraction.wanted.isdisjoint(names)
+            or self._extraction.may_be_in_path(host, target)
+        )
+
     def may_be_in(self, query: bytes) -> bool:
         """Tell whether ``query`` can carry a key, for a carrier whose headers carry none."""
         return bool(query) and self._extraction.may_be_in(query)
@@ -80,8 +91,16 @@ class RequestReader:
     def incoming(self, view: RequestView) -> Read:
         """Return what a request that reached us tells."""
         identified = self._identify(view, "")
+        facts = self._incoming(view, identified)
+        return Read(facts, identified.secrets, identified.user_tokens)
+
+    def keyless(self, view: RequestView) -> RequestFacts:
+        """Return the facts of a request that came without a key, whatever it holds by now."""
+        return self._incoming(view, NOTHING)
+
+    def _incoming(self, view: RequestView, identified: Identified) -> RequestFacts:
         agent = view.header("user-agent")
-        facts = RequestFacts(
+        return RequestFacts(
             "incoming",
             identified.keys,
             view.method,
@@ -93,7 +112,6 @@ class RequestReader:
             agent[:MAX_USER_AGENT].decode("utf-8", "replace") if agent else None,
             findings.in_order(identified.findings),
         )
-        return Read(facts, identified.secrets, identified.user_tokens)
 
     def outgoing(
         self, view: RequestView, first_host: Endpoint | None = None, redirected: bool = False

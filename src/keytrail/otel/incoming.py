@@ -68,7 +68,7 @@ def read_carrier(audit: Audit, carrier: Any) -> Incoming | None:
         return None
     reader = audit.reader
     if not adapter.may_carry_key(carrier, reader):
-        return Incoming(lambda: reader.incoming(adapter.view(carrier, reader)).facts)
+        return Incoming(lambda: reader.keyless(adapter.view(carrier, reader)))
     read = reader.incoming(adapter.view(carrier, reader))
     if read.user_tokens:
         audit.uses.user_tokens(read.user_tokens)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from opentelemetry import trace
 from opentelemetry.sdk.trace.sampling import Decision, Sampler, SamplingResult
 from opentelemetry.trace import Link, SpanKind, TraceState
 
@@ -85,8 +84,7 @@ def _client(
 ) -> SamplingResult:
     if not attributes or not is_http_call(attributes):
         return _unmarked(result)
-    parent = trace.get_current_span(parent_context).get_span_context()
-    stand_in = StandIn(result.trace_state, name, attributes, parent if parent.is_valid else None)
+    stand_in = StandIn(result.trace_state, name, attributes, parent_context)
     return SamplingResult(result.decision, result.attributes, stand_in)
 
 

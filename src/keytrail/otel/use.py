@@ -70,7 +70,7 @@ def is_http_call(attributes: Mapping[str, Any]) -> bool:
     Every stock HTTP instrumentation sets the method when it starts the span; clients of databases
     and queues that send over HTTP do not.
     """
-    return any(method in attributes for method, _ in _CONVENTIONS)
+    return "http.method" in attributes or "http.request.method" in attributes
 
 
 def status_names(attributes: Mapping[str, Any]) -> list[str]:

@@ -8,14 +8,15 @@ for, so that what goes downstream is the same, and carries keytrail's note in th
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from opentelemetry.trace import TraceState
+from opentelemetry.context import get_current
+from opentelemetry.trace import TraceState, get_current_span
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from opentelemetry.context import Context
     from opentelemetry.trace import SpanContext
 
 
@@ -30,8 +31,7 @@ class Upgraded(Verdict):
     """The user's sampler dropped this span; only keytrail made it recordable."""
 
 
-@dataclass(frozen=True, slots=True)
-class DroppedCall:
+class DroppedCall(NamedTuple):
     """A CLIENT span that the user's sampler dropped, as it would have started."""
 
     name: str
@@ -42,17 +42,34 @@ class DroppedCall:
 
 
 class StandIn(Verdict):
-    """The span is the non-recording stand-in of an HTTP call that the user's sampler dropped."""
+    """The span is the non-recording stand-in of an HTTP call that the user's sampler dropped.
+
+    Most calls carry no key: what a use needs is put together only when a tap asks for it.
+    """
 
     def __init__(
         self,
         state: TraceState | None,
         name: str,
         attributes: Mapping[str, Any],
-        parent: SpanContext | None,
+        parent_context: Context | None,
     ) -> None:
         super().__init__(state)
-        self.call = DroppedCall(name, attributes, parent, time.time_ns())
+        self._name = name
+        self._attributes = attributes
+        self._context = get_current() if parent_context is None else parent_context
+        self._start_time = time.time_ns()
+
+    @property
+    def call(self) -> DroppedCall:
+        """What was dropped."""
+        parent = get_current_span(self._context).get_span_context()
+        return DroppedCall(
+            self._name,
+            self._attributes,
+            parent if parent.is_valid else None,
+            self._start_time,
+        )
 
 
 def plain(state: TraceState | None) -> TraceState | None:

@@ -32,13 +32,13 @@ class TappedWire:
 
     def __init__(self, audit: Audit) -> None:
         self._audit = audit
-        self.wanted = audit.reader.wanted
+        self.reader = audit.reader
 
     def arrived(self, carrier: dict[str, Any]) -> None:
         """Read a request now, for the propagator: its carrier may have changed by then."""
         try:
             incoming = read_carrier(self._audit, carrier)
-            if incoming is not None and incoming.carries_key:
+            if incoming is not None:
                 leave_in(carrier, incoming)
         except Exception as error:  # noqa: BLE001 - the request goes on
             faults.report("arrived", error)
@@ -53,16 +53,25 @@ class TappedWire:
         finally:
             chains.current.reset(token)
 
-    def begin(self, read: Callable[[], RequestView], *, across_spans: bool = False) -> Hop | None:
-        """Tell that a request is about to be sent.
+    def begin(
+        self,
+        may_carry_key: Callable[[], bool],
+        read: Callable[[], RequestView],
+        *,
+        across_spans: bool = False,
+    ) -> Hop | None:
+        """Tell that a request is about to be sent; ``None`` where keytrail is not to look.
 
+        ``may_carry_key`` is never wrong when it says no; ``read`` is called only if it says yes.
         ``across_spans``: the library starts a span for each hop, and :meth:`chain` holds them.
-        ``None`` where keytrail is not to look: an exporter's own request, or a fault of ours.
         """
         try:
             if otel_context.get_value(_SUPPRESS_INSTRUMENTATION_KEY):
                 return None
-            return self._begin(read(), chains.current.get() if across_spans else None)
+            spanning = chains.current.get() if across_spans else None
+            if may_carry_key():
+                return self._begin(read(), spanning)
+            return _keyless(spanning)
         except Exception as error:  # noqa: BLE001 - the call goes on, unseen and counted
             faults.report("outgoing", error)
             return None
@@ -101,6 +110,14 @@ class TappedWire:
         if call is None:
             return SpanHop(self._audit, chain, facts, span)
         return OwnHop(self._audit, chain, facts, context, call)
+
+
+def _keyless(spanning: Chain | None) -> Hop:
+    """Follow a hop that carries no key only to see whether it redirects to one that does."""
+    span = trace.get_current_span()
+    chain = spanning or (Chain() if span is trace.INVALID_SPAN else chain_on(span))
+    chain.seen = True
+    return Hop(chain, 0)
 
 
 def _is_recorded_call(span: trace.Span) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import httpcore
@@ -13,12 +14,18 @@ from keytrail.capture.view import RequestView
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from keytrail.capture.reader import RequestReader
+
 
 def install(wire: Wire) -> list[Tap]:
     """Tap every pool's requests, and hold the hops of one ``send`` together."""
 
     def handle(send: Callable[..., Any], _: Any, args: Any, kwargs: Any) -> Any:
-        hop = wire.begin(lambda: _view(wire.wanted, *args, **kwargs), across_spans=True)
+        hop = wire.begin(
+            lambda: _may_carry_key(wire.reader, *args, **kwargs),
+            lambda: _view(wire.reader.wanted, *args, **kwargs),
+            across_spans=True,
+        )
         if hop is None:
             return send(*args, **kwargs)
         try:
@@ -30,7 +37,11 @@ def install(wire: Wire) -> list[Tap]:
         return response
 
     async def handle_async(send: Callable[..., Any], _: Any, args: Any, kwargs: Any) -> Any:
-        hop = wire.begin(lambda: _view(wire.wanted, *args, **kwargs), across_spans=True)
+        hop = wire.begin(
+            lambda: _may_carry_key(wire.reader, *args, **kwargs),
+            lambda: _view(wire.reader.wanted, *args, **kwargs),
+            across_spans=True,
+        )
         if hop is None:
             return await send(*args, **kwargs)
         try:
@@ -66,16 +77,21 @@ def install(wire: Wire) -> list[Tap]:
 def _report_whole(wire: Wire, response: httpx.Response) -> None:
     """Report a call that went over a transport of the application's own, once it is answered."""
     for answer in (*response.history, response):
-        request = answer.request
+        url, headers = answer.request.url, answer.request.headers.raw
+        request = httpcore.Request(answer.request.method, str(url), headers=headers)
         hop = wire.begin(
-            lambda request=request: _view(  # type: ignore[misc]
-                wire.wanted,
-                httpcore.Request(request.method, str(request.url), headers=request.headers.raw),
-            ),
+            partial(_may_carry_key, wire.reader, request),
+            partial(_view, wire.reader.wanted, request),
             across_spans=True,
         )
         if hop is not None:
             hop.finish(answer.status_code)
+
+
+def _may_carry_key(reader: RequestReader, request: httpcore.Request) -> bool:
+    names = [name.decode("latin-1").lower() for name, _ in request.headers]
+    url = request.url
+    return reader.may_go_out(names, url.target.decode("latin-1"), url.host.decode("latin-1"))
 
 
 def _view(wanted: frozenset[str], request: httpcore.Request) -> RequestView:

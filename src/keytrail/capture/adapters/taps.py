@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from contextlib import AbstractContextManager
 
+    from keytrail.capture.reader import RequestReader
     from keytrail.capture.view import RequestView
 
 
@@ -34,15 +35,22 @@ class Chain(Protocol):
 class Wire(Protocol):
     """Where taps report what they see. Nothing here raises or blocks."""
 
-    wanted: frozenset[str]
-    """Lower-case names of the headers that a view must hold."""
+    reader: RequestReader
+    """Knows which headers a view must hold, and where a key can be."""
 
     def arrived(self, carrier: dict[str, Any]) -> None:
         """Tell that a request came in, before the application can change its carrier."""
 
-    def begin(self, read: Callable[[], RequestView], *, across_spans: bool = False) -> Hop | None:
+    def begin(
+        self,
+        may_carry_key: Callable[[], bool],
+        read: Callable[[], RequestView],
+        *,
+        across_spans: bool = False,
+    ) -> Hop | None:
         """Tell that a request is about to be sent; ``None`` where nobody is to look.
 
+        ``may_carry_key`` is never wrong when it says no; ``read`` is called only if it says yes.
         ``across_spans``: the library starts a span for each hop, and :meth:`chain` holds them.
         """
 

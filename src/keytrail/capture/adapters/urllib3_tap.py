@@ -13,6 +13,8 @@ from keytrail.capture.view import RequestView
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from keytrail.capture.reader import RequestReader
+
 _HOP = "_keytrail_hop"
 
 
@@ -20,7 +22,10 @@ def install(wire: Wire) -> list[Tap]:
     """Tap the request as it goes out and the response's head as it comes back."""
 
     def request(send: Callable[..., Any], connection: Any, args: Any, kwargs: Any) -> Any:
-        hop = wire.begin(lambda: _view(connection, wire.wanted, *args, **kwargs))
+        hop = wire.begin(
+            lambda: _may_carry_key(connection, wire.reader, *args, **kwargs),
+            lambda: _view(connection, wire.reader.wanted, *args, **kwargs),
+        )
         if hop is None:
             connection.__dict__.pop(_HOP, None)
             return send(*args, **kwargs)
@@ -50,6 +55,19 @@ def install(wire: Wire) -> list[Tap]:
     ]
 
 
+def _may_carry_key(
+    connection: Any,
+    reader: RequestReader,
+    method: str,  # noqa: ARG001 - urllib3 passes them by position
+    url: str,
+    body: Any = None,  # noqa: ARG001
+    headers: Any = None,
+    **_: Any,
+) -> bool:
+    names = [_lower(name) for name in headers or ()]
+    return not url.startswith("/") or reader.may_go_out(names, url, _host(connection))
+
+
 def _view(
     connection: Any,
     wanted: frozenset[str],
@@ -63,7 +81,7 @@ def _view(
     scheme, host, port = target.scheme, target.hostname, target.port
     if not scheme:
         scheme = "https" if isinstance(connection, HTTPSConnection) else "http"
-        host = getattr(connection, "_tunnel_host", None) or connection.host
+        host = _host(connection)
         port = getattr(connection, "_tunnel_port", None) or connection.port
     return RequestView(
         method=method,
@@ -79,10 +97,19 @@ def _view(
 def _headers(headers: Any, wanted: frozenset[str]) -> list[tuple[str, bytes]]:
     kept = []
     for name, value in (headers or {}).items():
-        lower = (name if isinstance(name, str) else name.decode("latin-1")).lower()
+        lower = _lower(name)
         if lower in wanted:
             kept.append((lower, value if isinstance(value, bytes) else _wire(value)))
     return kept
+
+
+def _host(connection: Any) -> str:
+    """Return the host that is called, whatever proxy the connection goes through."""
+    return getattr(connection, "_tunnel_host", None) or connection.host
+
+
+def _lower(name: str | bytes) -> str:
+    return (name if isinstance(name, str) else name.decode("latin-1")).lower()
 
 
 def _wire(value: Any) -> bytes:
