@@ -1,9 +1,44 @@
-"""``python -m benchmarks``: everything that is measured, one after the other."""
+"""``python -m benchmarks``: everything that is measured, one after the other.
+
+``--write`` puts the figures into the README and ``benchmarks/results.md`` too.
+"""
 
 from __future__ import annotations
 
-from benchmarks import keys, overhead
+import argparse
+from pathlib import Path
 
-overhead.main([])
-print()
-keys.main([])
+from benchmarks import keys, machine, overhead, tables
+from benchmarks.measure import LIBRARIES, SCENARIOS
+
+_README = Path(__file__).parents[1] / "README.md"
+_RESULTS = Path(__file__).with_name("results.md")
+_BEGIN, _END = "<!-- benchmark:begin -->\n", "<!-- benchmark:end -->"
+_IN_README = ("flask", "fastapi", "requests", "httpx")
+
+
+def main() -> None:
+    """Measure, print, and write where that was asked for."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("--write", action="store_true")
+    options = parser.parse_args()
+    results = overhead.run(LIBRARIES, tuple(SCENARIOS), overhead.THOROUGH)
+    asked = tables.of_keys(keys.ask(keys.MILLION, keys.RUNS))
+    measured_on = f"Measured on {machine.describe((*overhead.PACKAGES, *keys.PACKAGES))}."
+    everything = "\n\n".join([tables.of_overhead(results), asked, measured_on])
+    print(everything)
+    if options.write:
+        _RESULTS.write_text(f"# Results\n\n{everything}\n", "utf-8")
+        short = tables.summary_of_overhead([one for one in results if one.library in _IN_README])
+        _put_into_readme("\n\n".join([short, asked, measured_on]))
+
+
+def _put_into_readme(figures: str) -> None:
+    before, _, rest = _README.read_text("utf-8").partition(_BEGIN)
+    text, _, after = rest.partition(_END)
+    heading = text.partition("\n|")[0]
+    _README.write_text(f"{before}{_BEGIN}{heading}\n{figures}\n\n{_END}{after}", "utf-8")
+
+
+if __name__ == "__main__":
+    main()

@@ -11,7 +11,6 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import median
@@ -20,12 +19,12 @@ from tempfile import TemporaryDirectory
 from rich.console import Console
 from rich.progress import Progress, track
 
-from benchmarks import machine
+from benchmarks import machine, tables
 from benchmarks.uses import write_journal
 
-_MILLION = 1_000_000
-_RUNS = 7
-_PACKAGES = ("duckdb",)
+MILLION = 1_000_000
+RUNS = 7
+PACKAGES = ("duckdb",)
 _PEAK_UNIT = 1 if sys.platform == "darwin" else 1024
 """Bytes in which the kernel tells a process's peak memory."""
 
@@ -40,25 +39,63 @@ class Run:
     peak_bytes: int
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
-    """Write the uses, ask which keys were used, several times, and print what it took."""
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """Several runs over one journal."""
+
+    uses: int
+    journal_bytes: int
+    runs: tuple[Run, ...]
+
+    @property
+    def median_seconds(self) -> float:
+        """Seconds of the run in the middle."""
+        return median(run.seconds for run in self.runs)
+
+    @property
+    def least_and_most_seconds(self) -> tuple[float, float]:
+        """Seconds of the shortest and of the longest run."""
+        seconds = [run.seconds for run in self.runs]
+        return min(seconds), max(seconds)
+
+    @property
+    def median_cpu_seconds(self) -> float:
+        """CPU seconds of the run in the middle."""
+        return median(run.cpu_seconds for run in self.runs)
+
+    @property
+    def peak_bytes(self) -> int:
+        """The most memory that any run had."""
+        return max(run.peak_bytes for run in self.runs)
+
+
+def main() -> None:
+    """Ask which keys were used, several times, and print what it took."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.keys", description=__doc__)
-    parser.add_argument("--uses", type=int, default=_MILLION)
-    parser.add_argument("--runs", type=int, default=_RUNS)
+    parser.add_argument("--uses", type=int, default=MILLION)
+    parser.add_argument("--runs", type=int, default=RUNS)
     parser.add_argument("--json", action="store_true")
-    options = parser.parse_args(arguments)
-    with TemporaryDirectory() as home:
-        _write(Path(home), options.uses)
-        size = sum(segment.stat().st_size for segment in Path(home).glob("live/*/*.ndjson"))
-        _check(home, options.uses)
-        asking = track(range(options.runs), "keytrail keys", console=Console(stderr=True))
-        runs = [_ask(home) for _ in asking]
-    measured_on = machine.describe(_PACKAGES)
+    options = parser.parse_args()
+    asked = ask(options.uses, options.runs)
+    measured_on = machine.describe(PACKAGES)
     if options.json:
-        found = {"machine": measured_on, "uses": options.uses, "journal_bytes": size}
-        print(json.dumps({**found, "runs": [*map(asdict, runs)]}))
+        print(json.dumps({"machine": measured_on, **asdict(asked)}))
     else:
-        print(_markdown(options.uses, size, runs, measured_on))
+        print(f"{tables.of_keys(asked)}\n\n{measured_on}.")
+
+
+def ask(uses: int, runs: int) -> Asked:
+    """Write ``uses`` uses into a home of their own and run ``keytrail keys`` over it.
+
+    Raises:
+        SystemExit: it failed, or did not count what was written.
+    """
+    with TemporaryDirectory() as home:
+        _write(Path(home), uses)
+        size = sum(segment.stat().st_size for segment in Path(home).glob("live/*/*.ndjson"))
+        _check(home, uses)
+        asking = track(range(runs), "keytrail keys", console=Console(stderr=True))
+        return Asked(uses, size, tuple(_run(home) for _ in asking))
 
 
 def _write(home: Path, uses: int) -> None:
@@ -81,7 +118,7 @@ def _check(home: str, uses: int) -> None:
         raise SystemExit(f"keytrail keys counted {counted} of {uses} uses")
 
 
-def _ask(home: str) -> Run:
+def _run(home: str) -> Run:
     begin = time.perf_counter()
     process = subprocess.Popen(_command(home), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     _, status, usage = os.wait4(process.pid, 0)
@@ -94,23 +131,6 @@ def _ask(home: str) -> Run:
 
 def _command(home: str) -> list[str]:
     return [str(Path(sys.executable).with_name("keytrail")), "keys", "--home", home]
-
-
-def _markdown(uses: int, size: int, runs: Sequence[Run], measured_on: str) -> str:
-    seconds = [run.seconds for run in runs]
-    cpu = median(run.cpu_seconds for run in runs)
-    peak = max(run.peak_bytes for run in runs)
-    return "\n".join(
-        [
-            "| `keytrail keys` over | journal | median | least … most | CPU | peak memory |",
-            "|--:|--:|--:|--:|--:|--:|",
-            f"| {uses:,} unsealed uses | {size / 1e6:,.0f} MB | {median(seconds):.2f} s "
-            f"| {min(seconds):.2f} … {max(seconds):.2f} s | {cpu:.2f} s "
-            f"| {peak / 2**20:,.0f} MiB |",
-            "",
-            f"Whole processes, {len(runs)} of them. {measured_on}.",
-        ]
-    )
 
 
 if __name__ == "__main__":

@@ -19,12 +19,12 @@ from tempfile import TemporaryDirectory
 from rich.console import Console
 from rich.progress import track
 
-from benchmarks import machine
+from benchmarks import machine, tables
 from benchmarks.measure import LIBRARIES, SCENARIOS, Effort, measure
-from benchmarks.pairs import Added, Comparison, compare
+from benchmarks.pairs import Comparison, compare
 from benchmarks.peers import answering
 
-_PACKAGES = (
+PACKAGES = (
     "opentelemetry-sdk",
     "opentelemetry-instrumentation",
     "flask",
@@ -32,8 +32,18 @@ _PACKAGES = (
     "requests",
     "httpx",
 )
-_THREAD, _PROCESS = Effort(rounds=40, calls=60), Effort(rounds=8, calls=512)
-_QUICK = Effort(rounds=2, calls=4)
+
+
+@dataclass(frozen=True, slots=True)
+class Efforts:
+    """How much is measured for each part of the figures."""
+
+    request_thread: Effort
+    whole_process: Effort
+
+
+THOROUGH = Efforts(Effort(rounds=40, calls=60), Effort(rounds=8, calls=512))
+_QUICK = Efforts(Effort(rounds=2, calls=4), Effort(rounds=2, calls=4))
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,48 +56,46 @@ class Result:
     whole_process: Comparison
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
+def main() -> None:
     """Measure what the arguments name and print it."""
-    options = _parser().parse_args(arguments)
-    cases = [
-        (library, scenario)
-        for library in options.library or LIBRARIES
-        for scenario in options.scenario or SCENARIOS
-    ]
-    efforts = (_QUICK, _QUICK) if options.quick else (_THREAD, _PROCESS)
-    results = list(_results(cases, efforts))
-    measured_on = machine.describe(_PACKAGES)
-    if options.json:
-        json.dump({"machine": measured_on, "results": [*map(asdict, results)]}, sys.stdout)
-        print()
-    else:
-        print(_markdown(results, measured_on))
-
-
-def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.overhead", description=__doc__)
     parser.add_argument("--library", action="append", choices=LIBRARIES)
     parser.add_argument("--scenario", action="append", choices=SCENARIOS)
     parser.add_argument("--quick", action="store_true", help="only see that it runs")
     parser.add_argument("--json", action="store_true", help="print seconds as JSON")
-    return parser
+    options = parser.parse_args()
+    results = run(
+        options.library or LIBRARIES,
+        options.scenario or tuple(SCENARIOS),
+        _QUICK if options.quick else THOROUGH,
+    )
+    measured_on = machine.describe(PACKAGES)
+    if options.json:
+        json.dump({"machine": measured_on, "results": [*map(asdict, results)]}, sys.stdout)
+        print()
+    else:
+        print(f"{tables.of_overhead(results)}\n\n{measured_on}.")
 
 
-def _results(cases: Sequence[tuple[str, str]], efforts: tuple[Effort, Effort]) -> Iterator[Result]:
+def run(libraries: Sequence[str], scenarios: Sequence[str], efforts: Efforts) -> list[Result]:
+    """Return what every one of ``libraries`` costs in every one of ``scenarios``."""
+    return list(_results([(one, how) for one in libraries for how in scenarios], efforts))
+
+
+def _results(cases: Sequence[tuple[str, str]], efforts: Efforts) -> Iterator[Result]:
     console = Console(stderr=True)
     with answering() as sink, answering() as api:
         for library, scenario in track(cases, "Measuring", console=console):
             yield _result(library, scenario, efforts, sink, api)
 
 
-def _result(
-    library: str, scenario: str, efforts: tuple[Effort, Effort], sink: str, api: str
-) -> Result:
+def _result(library: str, scenario: str, efforts: Efforts, sink: str, api: str) -> Result:
+    effort = (efforts.request_thread, efforts.whole_process)
     with (
         TemporaryDirectory() as home,
         ProcessPoolExecutor(1, get_context("spawn")) as fresh_process,
     ):
-        work = fresh_process.submit(measure, library, scenario, efforts, sink, api, Path(home))
+        work = fresh_process.submit(measure, library, scenario, effort, sink, api, Path(home))
         short, long = work.result()
     return Result(
         library,
@@ -95,31 +103,6 @@ def _result(
         compare(short, attrgetter("request_thread")),
         compare(long, attrgetter("whole_process")),
     )
-
-
-def _markdown(results: Sequence[Result], measured_on: str) -> str:
-    parts = [_table(title, results) for title in ("request_thread", "whole_process")]
-    return "\n\n".join([*parts, f"µs of CPU a call, medians [quartiles]. {measured_on}."])
-
-
-def _table(part: str, results: Sequence[Result]) -> str:
-    lines = [
-        f"| {part.replace('_', ' ')} | | stock | keytrail adds | = | stock again adds |",
-        "|---|---|--:|--:|--:|--:|",
-    ]
-    for result in results:
-        found: Comparison = getattr(result, part)
-        lines.append(
-            f"| {result.library} | {result.scenario} | {found.stock * 1e6:.0f} "
-            f"| {_added(found.keytrail)} | {found.keytrail.median / found.stock:.1%} "
-            f"| {_added(found.twin)} |"
-        )
-    return "\n".join(lines)
-
-
-def _added(added: Added) -> str:
-    middle, lower, upper = (seconds * 1e6 for seconds in (added.median, added.lower, added.upper))
-    return f"{middle:.1f} [{lower:.1f} … {upper:.1f}]"
 
 
 if __name__ == "__main__":
