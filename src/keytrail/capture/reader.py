@@ -73,14 +73,15 @@ class RequestReader:
         self.added_headers = self._extraction.added_headers
         self.added_query = self._extraction.added_query
         self.keyed_bytes = _bytes_of(self._extraction.wanted)
+        self._keyed = self._extraction.wanted | self.keyed_bytes
         self.keyed_environ = frozenset(_environ_names(self._extraction.wanted))
 
-    def may_go_out(self, names: Iterable[str], target: str, host: str) -> bool:
+    def may_go_out(self, names: Iterable[str | bytes], target: str, host: str) -> bool:
         """Tell whether a request with headers of these lower-case ``names`` can carry a key."""
         return (
             "?" in target
             or "@" in target
-            or not self._extraction.wanted.isdisjoint(names)
+            or not self._keyed.isdisjoint(names)
             or self._extraction.may_be_in_path(host, target)
         )
 

@@ -80,9 +80,9 @@ class Adoption:
         def get_global_textmap() -> TextMapPropagator:
             nonlocal wrapped
             inner = get()
-            if isinstance(inner, KeytrailPropagator):
-                return inner
             if wrapped is None or wrapped.inner is not inner:
+                if isinstance(inner, KeytrailPropagator):
+                    return inner
                 wrapped = KeytrailPropagator(inner, self._audit)
             return wrapped
 

@@ -27,7 +27,7 @@ _ids = RandomIdGenerator()
 
 
 class Hop:
-    """One request on the wire; this one carries no key, but a redirect may follow it."""
+    """One request on the wire that turned out to carry no key; a redirect may follow it."""
 
     def __init__(self, chain: Chain, trace_id: int) -> None:
         self._chain = chain

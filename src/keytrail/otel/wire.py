@@ -60,7 +60,7 @@ class TappedWire:
         *,
         across_spans: bool = False,
     ) -> Hop | None:
-        """Tell that a request is about to be sent; ``None`` where keytrail is not to look.
+        """Tell that a request is about to be sent; ``None`` where it is certainly not a use.
 
         ``may_carry_key`` is never wrong when it says no; ``read`` is called only if it says yes.
         ``across_spans``: the library starts a span for each hop, and :meth:`chain` holds them.
@@ -69,9 +69,9 @@ class TappedWire:
             if otel_context.get_value(_SUPPRESS_INSTRUMENTATION_KEY):
                 return None
             spanning = chains.current.get() if across_spans else None
-            if may_carry_key():
-                return self._begin(read(), spanning)
-            return _keyless(spanning)
+            if spanning is not None:
+                spanning.seen = True
+            return self._begin(read(), spanning) if may_carry_key() else None
         except Exception as error:  # noqa: BLE001 - the call goes on, unseen and counted
             faults.report("outgoing", error)
             return None
@@ -81,7 +81,6 @@ class TappedWire:
         call = _dropped_call(span)
         of_span = chain_on(span) if call is not None or _is_recorded_call(span) else None
         chain = spanning or of_span or Chain()
-        chain.seen = True
         if chain.first_host is None:
             chain.first_host = (view.host, view.port)
         read = self._audit.reader.outgoing(view, chain.first_host, chain.redirected)
@@ -110,14 +109,6 @@ class TappedWire:
         if call is None:
             return SpanHop(self._audit, chain, facts, span)
         return OwnHop(self._audit, chain, facts, context, call)
-
-
-def _keyless(spanning: Chain | None) -> Hop:
-    """Follow a hop that carries no key only to see whether it redirects to one that does."""
-    span = trace.get_current_span()
-    chain = spanning or (Chain() if span is trace.INVALID_SPAN else chain_on(span))
-    chain.seen = True
-    return Hop(chain, 0)
 
 
 def _is_recorded_call(span: trace.Span) -> bool:

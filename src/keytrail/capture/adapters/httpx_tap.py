@@ -89,7 +89,7 @@ def _report_whole(wire: Wire, response: httpx.Response) -> None:
 
 
 def _may_carry_key(reader: RequestReader, request: httpcore.Request) -> bool:
-    names = [name.decode("latin-1").lower() for name, _ in request.headers]
+    names = [name.lower() for name, _ in request.headers]
     url = request.url
     return reader.may_go_out(names, url.target.decode("latin-1"), url.host.decode("latin-1"))
 

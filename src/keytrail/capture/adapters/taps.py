@@ -48,7 +48,7 @@ class Wire(Protocol):
         *,
         across_spans: bool = False,
     ) -> Hop | None:
-        """Tell that a request is about to be sent; ``None`` where nobody is to look.
+        """Tell that a request is about to be sent; ``None`` where it is certainly not a use.
 
         ``may_carry_key`` is never wrong when it says no; ``read`` is called only if it says yes.
         ``across_spans``: the library starts a span for each hop, and :meth:`chain` holds them.

@@ -64,7 +64,7 @@ def _may_carry_key(
     headers: Any = None,
     **_: Any,
 ) -> bool:
-    names = [_lower(name) for name in headers or ()]
+    names = [name.lower() for name in headers or ()]
     return not url.startswith("/") or reader.may_go_out(names, url, _host(connection))
 
 
@@ -105,7 +105,8 @@ def _headers(headers: Any, wanted: frozenset[str]) -> list[tuple[str, bytes]]:
 
 def _host(connection: Any) -> str:
     """Return the host that is called, whatever proxy the connection goes through."""
-    return getattr(connection, "_tunnel_host", None) or connection.host
+    host: str = getattr(connection, "_tunnel_host", None) or connection.host
+    return host
 
 
 def _lower(name: str | bytes) -> str:
