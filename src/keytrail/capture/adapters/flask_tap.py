@@ -19,10 +19,12 @@ if TYPE_CHECKING:
 def install(wire: Wire) -> list[Tap]:
     """Tap the call of the application."""
 
-    def call(answer: Callable[..., Any], _: Any, args: Any, kwargs: Any) -> Any:
-        environ = args[0] if args else kwargs.get("environ")
-        if isinstance(environ, dict):
-            wire.arrived(environ)
-        return answer(*args, **kwargs)
+    def tapping_call(answer: Callable[..., Any]) -> Callable[..., Any]:
+        def __call__(app: flask.Flask, environ: Any, start_response: Any) -> Any:  # noqa: N807
+            if isinstance(environ, dict):
+                wire.arrived(environ)
+            return answer(app, environ, start_response)
 
-    return [put(flask.Flask, "__call__", call)]
+        return __call__
+
+    return [put(flask.Flask, "__call__", tapping_call)]

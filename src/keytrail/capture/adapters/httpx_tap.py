@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import httpcore
 import httpx
 
-from keytrail.capture.adapters.taps import Tap, Wire, put
+from keytrail.capture.adapters.taps import Hop, Tap, Wire, put
 from keytrail.capture.view import RequestView
 
 if TYPE_CHECKING:
@@ -20,57 +20,68 @@ if TYPE_CHECKING:
 def install(wire: Wire) -> list[Tap]:
     """Tap every pool's requests, and hold the hops of one ``send`` together."""
 
-    def handle(send: Callable[..., Any], _: Any, args: Any, kwargs: Any) -> Any:
-        hop = wire.begin(
-            lambda: _may_carry_key(wire.reader, *args, **kwargs),
-            lambda: _view(wire.reader.wanted, *args, **kwargs),
+    def begin(request: httpcore.Request) -> Hop | None:
+        return wire.begin(
+            lambda: _may_carry_key(wire.reader, request),
+            lambda: _view(wire.reader.wanted, request),
             across_spans=True,
         )
-        if hop is None:
-            return send(*args, **kwargs)
-        try:
-            response = send(*args, **kwargs)
-        except BaseException as error:
-            hop.fail(error)
-            raise
-        hop.finish(response.status)
-        return response
 
-    async def handle_async(send: Callable[..., Any], _: Any, args: Any, kwargs: Any) -> Any:
-        hop = wire.begin(
-            lambda: _may_carry_key(wire.reader, *args, **kwargs),
-            lambda: _view(wire.reader.wanted, *args, **kwargs),
-            across_spans=True,
-        )
-        if hop is None:
-            return await send(*args, **kwargs)
-        try:
-            response = await send(*args, **kwargs)
-        except BaseException as error:
-            hop.fail(error)
-            raise
-        hop.finish(response.status)
-        return response
-
-    def call(send: Callable[..., Any], _: Any, args: Any, kwargs: Any) -> Any:
-        with wire.chain() as chain:
-            response = send(*args, **kwargs)
-            if not chain.seen:
-                _report_whole(wire, response)
+    def tapping_pool(send: Callable[..., Any]) -> Callable[..., Any]:
+        def handle_request(pool: Any, request: httpcore.Request) -> Any:
+            hop = begin(request)
+            if hop is None:
+                return send(pool, request)
+            try:
+                response = send(pool, request)
+            except BaseException as error:
+                hop.fail(error)
+                raise
+            hop.finish(response.status)
             return response
 
-    async def call_async(send: Callable[..., Any], _: Any, args: Any, kwargs: Any) -> Any:
-        with wire.chain() as chain:
-            response = await send(*args, **kwargs)
-            if not chain.seen:
-                _report_whole(wire, response)
+        return handle_request
+
+    def tapping_async_pool(send: Callable[..., Any]) -> Callable[..., Any]:
+        async def handle_async_request(pool: Any, request: httpcore.Request) -> Any:
+            hop = begin(request)
+            if hop is None:
+                return await send(pool, request)
+            try:
+                response = await send(pool, request)
+            except BaseException as error:
+                hop.fail(error)
+                raise
+            hop.finish(response.status)
             return response
+
+        return handle_async_request
+
+    def tapping_client(send: Callable[..., Any]) -> Callable[..., Any]:
+        def call(client: Any, *args: Any, **kwargs: Any) -> Any:
+            with wire.chain() as chain:
+                response = send(client, *args, **kwargs)
+                if not chain.seen:
+                    _report_whole(wire, response)
+                return response
+
+        return call
+
+    def tapping_async_client(send: Callable[..., Any]) -> Callable[..., Any]:
+        async def call(client: Any, *args: Any, **kwargs: Any) -> Any:
+            with wire.chain() as chain:
+                response = await send(client, *args, **kwargs)
+                if not chain.seen:
+                    _report_whole(wire, response)
+                return response
+
+        return call
 
     return [
-        put(httpcore.ConnectionPool, "handle_request", handle),
-        put(httpcore.AsyncConnectionPool, "handle_async_request", handle_async),
-        put(httpx.Client, "send", call),
-        put(httpx.AsyncClient, "send", call_async),
+        put(httpcore.ConnectionPool, "handle_request", tapping_pool),
+        put(httpcore.AsyncConnectionPool, "handle_async_request", tapping_async_pool),
+        put(httpx.Client, "send", tapping_client),
+        put(httpx.AsyncClient, "send", tapping_async_client),
     ]
 
 

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
-
-import wrapt
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -78,8 +77,8 @@ class Tap:
             setattr(self.owner, self.name, self.original)
 
 
-def put(owner: Any, name: str, wrapper: Callable[..., Any]) -> Tap:
-    """Wrap ``owner.name``.
+def put(owner: Any, name: str, tapping: Callable[[Callable[..., Any]], Callable[..., Any]]) -> Tap:
+    """Put what ``tapping`` makes of ``owner.name`` in its place.
 
     Raises:
         AttributeError: the library has no such function; its tap cannot be installed.
@@ -87,5 +86,5 @@ def put(owner: Any, name: str, wrapper: Callable[..., Any]) -> Tap:
     """
     original = getattr(owner, name)
     inherited = name not in owner.__dict__
-    setattr(owner, name, wrapt.FunctionWrapper(original, wrapper))
+    setattr(owner, name, functools.wraps(original)(tapping(original)))
     return Tap(owner, name, original, inherited)

@@ -21,37 +21,43 @@ _HOP = "_keytrail_hop"
 def install(wire: Wire) -> list[Tap]:
     """Tap the request as it goes out and the response's head as it comes back."""
 
-    def request(send: Callable[..., Any], connection: Any, args: Any, kwargs: Any) -> Any:
-        hop = wire.begin(
-            lambda: _may_carry_key(connection, wire.reader, *args, **kwargs),
-            lambda: _view(connection, wire.reader.wanted, *args, **kwargs),
-        )
-        if hop is None:
-            connection.__dict__.pop(_HOP, None)
-            return send(*args, **kwargs)
-        try:
-            result = send(*args, **kwargs)
-        except BaseException as error:
-            hop.fail(error)
-            raise
-        setattr(connection, _HOP, hop)
-        return result
+    def tapping_request(send: Callable[..., Any]) -> Callable[..., Any]:
+        def request(connection: Any, *args: Any, **kwargs: Any) -> Any:
+            hop = wire.begin(
+                lambda: _may_carry_key(connection, wire.reader, *args, **kwargs),
+                lambda: _view(connection, wire.reader.wanted, *args, **kwargs),
+            )
+            if hop is None:
+                connection.__dict__.pop(_HOP, None)
+                return send(connection, *args, **kwargs)
+            try:
+                result = send(connection, *args, **kwargs)
+            except BaseException as error:
+                hop.fail(error)
+                raise
+            setattr(connection, _HOP, hop)
+            return result
 
-    def getresponse(receive: Callable[..., Any], connection: Any, args: Any, kwargs: Any) -> Any:
-        hop: Hop | None = connection.__dict__.pop(_HOP, None)
-        if hop is None:
-            return receive(*args, **kwargs)
-        try:
-            response = receive(*args, **kwargs)
-        except BaseException as error:
-            hop.fail(error)
-            raise
-        hop.finish(response.status)
-        return response
+        return request
+
+    def tapping_getresponse(receive: Callable[..., Any]) -> Callable[..., Any]:
+        def getresponse(connection: Any, *args: Any, **kwargs: Any) -> Any:
+            hop: Hop | None = connection.__dict__.pop(_HOP, None)
+            if hop is None:
+                return receive(connection, *args, **kwargs)
+            try:
+                response = receive(connection, *args, **kwargs)
+            except BaseException as error:
+                hop.fail(error)
+                raise
+            hop.finish(response.status)
+            return response
+
+        return getresponse
 
     return [
-        put(HTTPConnection, "request", request),
-        put(HTTPConnection, "getresponse", getresponse),
+        put(HTTPConnection, "request", tapping_request),
+        put(HTTPConnection, "getresponse", tapping_getresponse),
     ]
 
 
