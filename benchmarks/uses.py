@@ -17,7 +17,7 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.sampling import ALWAYS_OFF
 from werkzeug.test import EnvironBuilder
 
-from benchmarks.sides import RESOURCE, Keytrail
+from benchmarks.sides import Keytrail
 from benchmarks.traffic import headers
 from keytrail.journal.journal import Journal
 from keytrail.settings import Settings
@@ -48,7 +48,6 @@ def write_journal(home: Path, uses: int) -> Iterator[int]:
 def _write(home: Path, lines: Iterator[bytes], uses: int) -> Iterator[int]:
     settings = Settings(home=home, journal_bytes=_UNBOUNDED, queue_size=_UNBOUNDED)
     journal: Journal[bytes] = Journal(settings, list, {})
-    journal.resource_id(RESOURCE)
     while uses:
         batch = min(uses, _PUT_AT_ONCE)
         for _ in range(batch):
