@@ -55,13 +55,10 @@ def open_journal(home: Path, **settings: Any) -> Journal[Use]:
     """Return a journal whose items are the numbers of uses."""
 
     def prepare(batch: Sequence[Use]) -> list[bytes]:
+        spans = [(make_span(number, sampled=sampled), sampled) for number, sampled in batch]
         return [
-            encode(
-                make_span(number, sampled=sampled),
-                columns_of(sampled=sampled),
-                journal.resource_id(RESOURCE),
-            )
-            for number, sampled in batch
+            encode(span, columns_of(sampled=sampled), journal.origin_id(span))
+            for span, sampled in spans
         ]
 
     chosen: dict[str, Any] = {"home": home, "journal_interval": 0.02} | settings

@@ -34,7 +34,7 @@ from keytrail.journal.codec import (
     normalise,
 )
 from keytrail.journal.columns import COLUMNS, OF_ATTRIBUTE
-from keytrail.journal.records import encode_record, read_resource, resource_content, resource_id
+from keytrail.journal.records import Origin, encode_record, origin_content, read_origin
 
 TEXT = st.text(st.characters(exclude_categories=()), max_size=12)
 """Any code point: NUL, newlines, lone surrogates, non-characters."""
@@ -109,6 +109,15 @@ SPAN = st.builds(
 )
 
 
+ORIGIN = Origin(RESOURCE, None)
+
+
+def origin_of(span: ReadableSpan) -> Origin:
+    """What the segment's origin record gives back for ``span``."""
+    origin = Origin(span.resource, span.instrumentation_scope)
+    return read_origin(json.loads(encode_record("origin", 1, **origin_content(origin))))
+
+
 def otlp(span: ReadableSpan) -> bytes:
     """What the official encoder sends for ``span``."""
     return bytes(encode_spans([span]).SerializeToString(deterministic=True))
@@ -118,9 +127,9 @@ def otlp(span: ReadableSpan) -> bytes:
 @settings(max_examples=200, deadline=None)
 def test_a_hostile_span_comes_back_equal(span: ReadableSpan, columns: Columns) -> None:
     """Whatever an application puts into a span, line and back gives the same OTLP bytes."""
-    line = encode(span, columns, resource_id(RESOURCE))
+    line = encode(span, columns, "o")
     assert line.count(b"\n") == 1
-    assert otlp(decode(json.loads(line), RESOURCE)) == otlp(normalise(span, columns))
+    assert otlp(decode(json.loads(line), origin_of(span))) == otlp(normalise(span, columns))
 
 
 @given(st.lists(st.tuples(SPAN, COLUMN_VALUES), min_size=1, max_size=20))
@@ -133,7 +142,8 @@ def test_hostile_spans_come_back_equal_through_duckdb(
     """DuckDB reads every line with typed columns, and what it reads is still the same span."""
     segment = tmp_path / "hostile.ndjson"
     segment.write_bytes(b"".join(encode(span, columns, "r") for span, columns in spans))
-    read = [decode(line, RESOURCE) for line in lines_through_duckdb(segment)]
+    lines = lines_through_duckdb(segment)
+    read = [decode(line, origin_of(span)) for line, (span, _) in zip(lines, spans, strict=True)]
     assert [otlp(span) for span in read] == [otlp(normalise(*pair)) for pair in spans]
 
 
@@ -179,7 +189,7 @@ def test_what_cannot_be_carried_stands_as_marked_text(value: Any, carried: objec
     """The journal says what a value was that JSON, DuckDB or OTLP has no form for."""
     span = make_span(1, attributes={"it": value})
     line = json.loads(encode(span, {}, "r"))
-    attributes = decode(line, RESOURCE).attributes
+    attributes = decode(line, ORIGIN).attributes
     assert attributes == {"keytrail.use.time": span.start_time, "it": carried}
 
 
@@ -214,7 +224,7 @@ def test_a_line_reads_as_documented() -> None:
             "kind": "SERVER",
             "end": 1_780_000_000_000_001_006,
             "flags": 0,
-            "resource": "r",
+            "origin": "r",
         },
     }
 
@@ -224,7 +234,7 @@ def test_a_column_wins_over_its_attribute() -> None:
     span = make_span(1, attributes={"keytrail.key.hash": "ff", "keytrail.outcome": "kept"})
     line = json.loads(encode(span, {"key": "f" * 64}, "r"))
     assert line["attributes"] == {"keytrail.outcome": "kept"}
-    assert decode(line, RESOURCE).attributes == {
+    assert decode(line, ORIGIN).attributes == {
         "keytrail.key.hash": "f" * 64,
         "keytrail.outcome": "kept",
         "keytrail.use.time": span.start_time,
@@ -250,7 +260,7 @@ def test_a_huge_span_is_shortened_and_says_so() -> None:
         events=[Event("e", {}, 1)] * 3,
     )
     line = encode(span, {"key": "f" * 64}, "r")
-    back = decode(json.loads(line), RESOURCE)
+    back = decode(json.loads(line), ORIGIN)
     assert len(line) < MAX_LINE_BYTES
     assert dict(back.attributes or {}) == {
         "keytrail.key.hash": "f" * 64,
@@ -266,12 +276,28 @@ def test_a_span_without_a_context_is_refused() -> None:
         encode(make_span(1, context=None), {}, "r")
 
 
-def test_a_resource_comes_back_equal() -> None:
-    """The resource record says all that a span's resource said, under an id of its content."""
+def test_an_origin_comes_back_equal() -> None:
+    """The origin record says all that resource and scope said, under an id of its content."""
+    scope = InstrumentationScope("flask", None, "https://scope", {"a": (1, 2)})
     resource = Resource({"service.name": "x", "ports": [1, 2]}, "https://schema")
-    line = json.loads(encode_record("resource", 5, **resource_content(resource)))
-    assert read_resource(line) == resource
-    assert line["resource"] == resource_id(
-        Resource({"service.name": "x", "ports": (1, 2)}, "https://schema")
-    )
-    assert line["resource"] != resource_id(RESOURCE)
+    line = json.loads(encode_record("origin", 5, **origin_content(Origin(resource, scope))))
+    assert read_origin(line) == Origin(resource, scope)
+    same = Resource({"service.name": "x", "ports": (1, 2)}, "https://schema")
+    assert line["origin"] == origin_content(Origin(same, scope))["origin"]
+    assert line["origin"] != origin_content(Origin(resource, None))["origin"]
+
+
+def test_what_a_column_says_is_not_said_twice() -> None:
+    """Attributes of the older convention that echo a column cost a bit, and come back."""
+    attributes = {
+        "http.method": "GET",
+        "http.status_code": 200,
+        "http.user_agent": "curl",
+        "http.target": "/a?page=2",
+    }
+    span = make_span(1, attributes=attributes)
+    columns: Columns = {"method": "GET", "status": 200, "user_agent": "curl", "path": "/a"}
+    line = json.loads(encode(span, columns, "o"))
+    assert line["attributes"] == {"http.target": "/a?page=2"}
+    back = dict(decode(line, ORIGIN).attributes or {})
+    assert {name: back[name] for name in attributes} == attributes

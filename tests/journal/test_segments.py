@@ -128,17 +128,17 @@ def test_uses_are_counted_without_records_and_torn_tails(home: Path) -> None:
 
 
 def test_a_segment_tells_its_own_story(home: Path) -> None:
-    """Start, resource, uses and stop stand in one segment, in order."""
+    """Start, origin, uses and stop stand in one segment, in order."""
     journal = open_journal(home)
     journal.put((1, False))
     assert journal.close(5)
-    start, resource, use, stop = lines_of(home)
+    start, origin, use, stop = lines_of(home)
     assert start["record"] == "start"
     assert start["attributes"]["service"] == "orders"
     assert start["attributes"]["pid"] == os.getpid()
     assert set(start["attributes"]) == {"service", "pid", "host", "version"}
-    assert (resource["record"], resource["attributes"]) == ("resource", {"service.name": "orders"})
-    assert use["span"]["resource"] == resource["resource"]
+    assert (origin["record"], origin["attributes"]) == ("origin", {"service.name": "orders"})
+    assert use["span"]["origin"] == origin["origin"]
     assert set(stop) == {"record", "time"}
 
 
@@ -165,7 +165,7 @@ def test_a_new_segment_begins_at_midnight_and_when_one_is_full(
     assert numbers_of(home) == list(range(21))
     for path in paths_of(home):
         records = [line.split(b'"')[3] for line in path.read_bytes().splitlines()[:2]]
-        assert records == [b"start", b"resource"]
+        assert records == [b"start", b"origin"]
 
 
 def test_a_deleted_segment_is_replaced(home: Path) -> None:

@@ -78,11 +78,11 @@ class RequestReader:
 
     def may_go_out(self, names: Iterable[str | bytes], target: str, host: str) -> bool:
         """Tell whether a request with headers of these lower-case ``names`` can carry a key."""
+        path, _, query = target.partition("?")
         return (
-            "?" in target
-            or "@" in target
-            or not self._keyed.isdisjoint(names)
-            or self._extraction.may_be_in_path(host, target)
+            not self._keyed.isdisjoint(names)
+            or (query != "" and self.may_be_in(query.encode("utf-8", "surrogatepass")))
+            or self._extraction.may_be_in_path(host, path)
         )
 
     def may_be_in(self, query: bytes) -> bool:

@@ -13,10 +13,8 @@ import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from opentelemetry.sdk.resources import Resource
-
 from keytrail.journal.codec import decode
-from keytrail.journal.records import read_resource
+from keytrail.journal.records import UNKNOWN, Origin, read_origin
 from keytrail.journal.segment import RECORD_START, is_locked
 
 if TYPE_CHECKING:
@@ -75,7 +73,7 @@ class Backlog:
         self._refuse = refuse
         self._hold = hold
         self._waiting: dict[int, Line] = {}
-        self._resources: dict[str, Resource] = {}
+        self._origins: dict[str, Origin] = {}
         self._descriptor = os.open(path, os.O_RDONLY)
         self._position = 0
         self._catch_up()
@@ -121,8 +119,8 @@ class Backlog:
             return False
         with contextlib.suppress(ValueError, KeyError, TypeError):
             record = json.loads(line)
-            if record["record"] == "resource":
-                self._resources[record["resource"]] = read_resource(record)
+            if record["record"] == "origin":
+                self._origins[record["origin"]] = read_origin(record)
         return True
 
     def _hold_back(self, entry: Line, line: bytes) -> None:
@@ -159,9 +157,9 @@ class Backlog:
         text = os.pread(self._descriptor, line.end - line.offset, line.offset)
         try:
             use: Any = json.loads(text)
-            resource = self._resources.get(use["span"]["resource"], Resource.get_empty())
+            origin = self._origins.get(use["span"]["origin"], UNKNOWN)
             line.time = use["time"]
-            return decode(use, resource)
+            return decode(use, origin)
         except (ValueError, KeyError, TypeError, AttributeError):
             del self._waiting[line.offset]
             self._refuse(self.path.name, text)

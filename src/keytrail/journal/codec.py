@@ -7,8 +7,8 @@ A line is one JSON object: the columns of :mod:`keytrail.journal.columns`, then 
 ``parent`` {``remote``, ``flags``} ·
 ``events`` [{``name``, ``time``, ``attributes``, ``dropped``}] ·
 ``links`` [{``trace_id``, ``span_id``, ``remote``, ``flags``, ``state``, ``attributes``,
-``dropped``}] · ``scope`` {``name``, ``version``, ``schema_url``, ``attributes``} ·
-``dropped`` [attributes, events, links] · ``resource`` (the id of a ``record: "resource"`` line).
+``dropped``}] · ``dropped`` [attributes, events, links] · ``echoes`` (bits of ``columns.ECHOES``) ·
+``origin`` (the id of a ``record: "origin"`` line).
 
 Times are Unix nanoseconds, ids lower-case hex. The span's start is the column ``time``.
 """
@@ -19,7 +19,6 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
 from opentelemetry.sdk.trace import Event, ReadableSpan
-from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 from opentelemetry.trace import (
     Link,
     SpanContext,
@@ -30,7 +29,7 @@ from opentelemetry.trace import (
     TraceState,
 )
 
-from keytrail.journal.columns import OF_ATTRIBUTE
+from keytrail.journal.columns import ECHOES, OF_ATTRIBUTE
 from keytrail.journal.line import attributes_in, to_line
 from keytrail.journal.normal import (
     SPAN_ID_MAX,
@@ -42,6 +41,7 @@ from keytrail.journal.normal import (
     carried_attributes,
     carried_time,
     fitting,
+    is_echo,
     merged,
     normalise,
 )
@@ -49,7 +49,7 @@ from keytrail.journal.normal import (
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from opentelemetry.sdk.resources import Resource
+    from keytrail.journal.records import Origin
 
 __all__ = ["Columns", "decode", "encode", "normalise"]
 
@@ -60,7 +60,7 @@ MAX_KEPT_TEXT: Final = 4096
 _KIND_NAMES: Final = {kind: kind.name for kind in SpanKind}
 
 
-def encode(span: ReadableSpan, columns: Columns, resource_id: str) -> bytes:
+def encode(span: ReadableSpan, columns: Columns, origin_id: str) -> bytes:
     """Return the journal line of ``span``, newline included.
 
     ``columns`` holds those columns that have a value; one of another type than its column's stays
@@ -83,29 +83,37 @@ def encode(span: ReadableSpan, columns: Columns, resource_id: str) -> bytes:
     }
     if parent is not None:
         line["parent_span_id"] = format(parent.span_id & SPAN_ID_MAX, "016x")
-    line["attributes"] = _without_columns(span.attributes, line)
-    line["span"] = _rest(span, context, resource_id)
+    attributes, echoes = _without_columns(span.attributes, line)
+    line["attributes"] = attributes
+    line["span"] = _rest(span, context, origin_id)
+    if echoes:
+        line["span"]["echoes"] = echoes
     encoded = to_line(line)
     return encoded if len(encoded) <= MAX_LINE_BYTES else _shortened(line)
 
 
 def _without_columns(
     attributes: Mapping[str, object] | None, columns: Mapping[str, object]
-) -> dict[str, Carried]:
+) -> tuple[dict[str, Carried], int]:
     kept = dict(attributes.copy() if isinstance(attributes, MappingProxyType) else attributes or {})
     for name, column in OF_ATTRIBUTE.items():
         if column in columns:
             kept.pop(name, None)
-    return carried_attributes(kept)
+    echoes = 0
+    for bit, (name, column) in enumerate(ECHOES):
+        if name in kept and is_echo(kept[name], columns.get(column)):
+            del kept[name]
+            echoes |= 1 << bit
+    return carried_attributes(kept), echoes
 
 
-def _rest(span: ReadableSpan, context: SpanContext, resource: str) -> dict[str, Any]:
+def _rest(span: ReadableSpan, context: SpanContext, origin: str) -> dict[str, Any]:
     rest: dict[str, Any] = {
         "name": str(span.name),
         "kind": _KIND_NAMES[span.kind],
         "end": carried_time(span.end_time),
         "flags": context.trace_flags,
-        "resource": resource,
+        "origin": origin,
     }
     status = span.status
     if status.status_code is not StatusCode.UNSET:
@@ -114,8 +122,6 @@ def _rest(span: ReadableSpan, context: SpanContext, resource: str) -> dict[str, 
         rest["state"] = dict(context.trace_state)
     if span.parent is not None:
         rest["parent"] = {"remote": bool(span.parent.is_remote), "flags": span.parent.trace_flags}
-    if span.instrumentation_scope is not None:
-        rest["scope"] = _scope(span.instrumentation_scope)
     if span.events:
         rest["events"] = [_event(event) for event in span.events]
     if span.links:
@@ -124,15 +130,6 @@ def _rest(span: ReadableSpan, context: SpanContext, resource: str) -> dict[str, 
     if any(dropped):
         rest["dropped"] = dropped
     return rest
-
-
-def _scope(scope: InstrumentationScope) -> dict[str, Any]:
-    found: dict[str, Any] = {"name": str(scope.name), "version": scope.version}
-    if scope.schema_url:
-        found["schema_url"] = scope.schema_url
-    if scope.attributes:
-        found["attributes"] = carried_attributes(scope.attributes)
-    return found
 
 
 def _event(event: Event) -> dict[str, Any]:
@@ -175,7 +172,7 @@ def _shortened(line: dict[str, Any]) -> bytes:
     return to_line({**line, "attributes": short, "span": rest})
 
 
-def decode(line: Mapping[str, Any], resource: Resource) -> ReadableSpan:
+def decode(line: Mapping[str, Any], origin: Origin) -> ReadableSpan:
     """Return the span of a parsed line; equal to ``normalise(span, columns)`` of the encoded one.
 
     Raises:
@@ -195,16 +192,22 @@ def decode(line: Mapping[str, Any], resource: Resource) -> ReadableSpan:
             trace_state=_state(rest),
         ),
         parent=_parent(line, trace_id),
-        resource=resource,
-        attributes=bounded_attributes(merged(attributes_in(line), line), dropped[0]),
+        resource=origin.resource,
+        attributes=bounded_attributes(merged(_attributes(line), line), dropped[0]),
         events=bounded([_read_event(event) for event in rest.get("events", ())], dropped[1]),
         links=bounded([_read_link(link) for link in rest.get("links", ())], dropped[2]),
         kind=SpanKind[rest["kind"]],
         status=_read_status(rest.get("status")),
         start_time=line["time"],
         end_time=rest["end"],
-        instrumentation_scope=_read_scope(rest.get("scope")),
+        instrumentation_scope=origin.scope,
     )
+
+
+def _attributes(line: Mapping[str, Any]) -> dict[str, Carried]:
+    echoes = line["span"].get("echoes", 0)
+    found = {name: line[column] for bit, (name, column) in enumerate(ECHOES) if echoes >> bit & 1}
+    return found | attributes_in(line)
 
 
 def _state(holder: Mapping[str, Any]) -> TraceState:
@@ -223,14 +226,6 @@ def _read_status(status: Mapping[str, Any] | None) -> Status:
     if status is None:
         return Status()
     return Status(StatusCode[status["code"]], status["description"])
-
-
-def _read_scope(scope: Mapping[str, Any] | None) -> InstrumentationScope | None:
-    if scope is None:
-        return None
-    return InstrumentationScope(
-        scope["name"], scope["version"], scope.get("schema_url", ""), attributes_in(scope)
-    )
 
 
 def _read_event(event: Mapping[str, Any]) -> Event:

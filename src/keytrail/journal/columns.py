@@ -4,8 +4,8 @@ A use is one line. The same names appear in tables, JSON, CSV, Parquet and every
 
 The audit's own records are lines too, with ``record`` and ``time`` first: ``start``
 (``attributes``: host, pid, version, the settings that matter), ``stop``, ``gap`` (``reason``, and
-``uses`` in ``attributes``) and ``resource`` (``resource``, the id that uses name in ``span``, with
-its ``attributes`` and ``schema_url``).
+``uses`` in ``attributes``) and ``origin`` (``origin``, the id that uses name in ``span``, with the
+``attributes`` and ``schema_url`` of the resource and the instrumentation ``scope``).
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from keytrail import semconv
 ColumnType = Literal["text", "integer", "number", "boolean", "texts", "json"]
 
 COLUMNS: Final[dict[str, ColumnType]] = {
-    "record": "text",  # absent for a use; "start", "stop", "gap", "resource" for the audit's own
+    "record": "text",  # absent for a use; "start", "stop", "gap", "origin" for the audit's own
     "time": "integer",  # Unix nanoseconds
     "key": "text",
     "key_id": "text",
@@ -48,7 +48,7 @@ COLUMNS: Final[dict[str, ColumnType]] = {
     "sampled": "boolean",
     "pepper_id": "text",
     "attributes": "json",  # the span's attributes that have no column
-    "span": "json",  # the rest of the span: name, kind, status, events, links, scope, resource, …
+    "span": "json",  # the rest of the span: name, kind, status, events, links, origin, …
 }
 """Every column of a line, in order."""
 
@@ -79,3 +79,13 @@ OF_ATTRIBUTE: Final[dict[str, str]] = {
     "user_agent.original": "user_agent",
 }
 """The column that holds an attribute exactly, so that a line need not say it twice."""
+
+ECHOES: Final = (
+    ("http.method", "method"),
+    ("http.status_code", "status"),
+    ("http.user_agent", "user_agent"),
+    ("http.target", "path"),
+    ("net.peer.ip", "client"),
+)
+"""Attributes of the older convention that nearly always say what a column says already. A line only
+notes, as bits in this order, which of them do."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 import weakref
-from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Generic, NamedTuple, TypeVar
 
 from opentelemetry import metrics
 from opentelemetry.sdk.environment_variables import OTEL_BSP_SCHEDULE_DELAY
@@ -15,31 +15,37 @@ from keytrail.journal.bounds import Bounds
 from keytrail.journal.delivery import Delivery
 from keytrail.journal.otlp import build_exporter, destination
 from keytrail.journal.queue import AuditQueue
-from keytrail.journal.records import encode_record, resource_content
+from keytrail.journal.records import Origin, encode_record, origin_content
 from keytrail.journal.segment import now
 from keytrail.journal.writer import Writer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
-    from opentelemetry.sdk.resources import Resource
+    from opentelemetry.sdk.trace import ReadableSpan
     from opentelemetry.sdk.trace.export import SpanExporter
 
     from keytrail.settings import Settings
 
 Item = TypeVar("Item")
 
-_MAX_KNOWN_RESOURCES: Final = 64
+_MAX_KNOWN: Final = 64
 _HOLD_BATCHES: Final = 2
 """How many batch delays of the ordinary pipeline a use waits for its own span to be accepted."""
 _DEFAULT_BATCH_DELAY: Final = 5.0
+
+
+class _Known(NamedTuple):
+    origin: Origin
+    """Kept so that its objects' ids stay theirs."""
+    id: str
 
 
 class Journal(Generic[Item]):
     """What the OpenTelemetry components write to.
 
     ``prepare`` turns a batch of items into one encoded line each, in the audit thread; it asks
-    :meth:`resource_id` for the resource of every span. ``start`` goes into the start record.
+    :meth:`origin_id` for every span. ``start`` goes into the start record.
     """
 
     def __init__(
@@ -50,8 +56,8 @@ class Journal(Generic[Item]):
     ) -> None:
         self.accounting = Accounting(delivers=settings.otlp_endpoint is not None)
         self.accounting.observe(metrics.get_meter("keytrail"))
-        self._known: dict[int, tuple[Resource, str]] = {}
-        self._resources: dict[str, bytes] = {}
+        self._known: dict[tuple[int, int], _Known] = {}
+        self._origins: dict[str, bytes] = {}
         bounds = Bounds(
             settings.home, settings.journal_bytes, settings.journal_days, self.accounting
         )
@@ -117,24 +123,26 @@ class Journal(Generic[Item]):
             done = self._delivery.close(max(0, deadline - time.monotonic())) and done
         return done
 
-    def resource_id(self, resource: Resource) -> str:
-        """Return the id of ``resource`` and see to it that the segment tells what it stands for."""
-        known = self._known.get(id(resource))
-        if known is None or known[0] is not resource:
-            known = self._learn(resource)
-        return known[1]
+    def origin_id(self, span: ReadableSpan) -> str:
+        """Return the id of the span's origin and see to it that the segment tells what it is."""
+        resource, scope = span.resource, span.instrumentation_scope
+        known = self._known.get((id(resource), id(scope)))
+        if known is None or known.origin != (resource, scope):
+            known = self._learn(Origin(resource, scope))
+        return known.id
 
-    def _learn(self, resource: Resource) -> tuple[Resource, str]:
-        content = resource_content(resource)
-        self._resources[content["resource"]] = encode_record("resource", now(), **content)
-        known = self._known[id(resource)] = (resource, content["resource"])
+    def _learn(self, origin: Origin) -> _Known:
+        content = origin_content(origin)
+        self._origins[content["origin"]] = encode_record("origin", now(), **content)
+        known = _Known(origin, content["origin"])
+        self._known[id(origin.resource), id(origin.scope)] = known
         return known
 
     def _write(self, lines: list[bytes]) -> list[bytes]:
-        kept = self._writer.write(lines, self._resources)
-        if not kept and len(self._known) > _MAX_KNOWN_RESOURCES:
+        kept = self._writer.write(lines, self._origins)
+        if not kept and len(self._known) > _MAX_KNOWN:
             self._known.clear()
-            self._resources.clear()
+            self._origins.clear()
         return kept
 
     def _begin_again(self) -> None:

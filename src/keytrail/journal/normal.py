@@ -29,7 +29,7 @@ from opentelemetry.sdk.util import BoundedList
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 from opentelemetry.trace import Link, SpanContext, Status, TraceFlags
 
-from keytrail.journal.columns import COLUMNS, OF_ATTRIBUTE
+from keytrail.journal.columns import COLUMNS, ECHOES, OF_ATTRIBUTE
 
 Scalar = str | bool | int | float
 Carried = Scalar | tuple[Scalar, ...]
@@ -176,9 +176,17 @@ def merged(attributes: Mapping[str, Carried], columns: Mapping[str, Any]) -> dic
             found[name] = _visible_value(tuple(value) if isinstance(value, list) else value)
         elif name in attributes:
             found[name] = attributes[name]
+    for name, column in ECHOES:
+        if name in attributes and is_echo(attributes[name], columns.get(column)):
+            found[name] = attributes[name]
     for name, value in attributes.items():
         found.setdefault(name, value)
     return found
+
+
+def is_echo(value: object, column: object) -> bool:
+    """Tell whether an attribute says exactly what a column says."""
+    return type(value) is type(column) and value == column
 
 
 def bounded(items: Sequence[Any], dropped: int) -> Sequence[Any]:

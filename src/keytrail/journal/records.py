@@ -1,40 +1,63 @@
-"""The audit's own records in a segment: ``start``, ``stop``, ``gap`` and ``resource``."""
+"""The audit's own records in a segment: ``start``, ``stop``, ``gap`` and ``origin``."""
 
 from __future__ import annotations
 
 import hashlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 
 from keytrail.journal.line import attributes_in, to_line
 from keytrail.journal.normal import carried_attributes
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
+
+
+class Origin(NamedTuple):
+    """Where spans come from: the same for most spans of a process, so a segment says it once."""
+
+    resource: Resource
+    scope: InstrumentationScope | None
+
+
+UNKNOWN = Origin(Resource.get_empty(), None)
 
 
 def encode_record(record: str, time: int, **content: Any) -> bytes:
-    """Return the line of the audit's own ``record``: start, stop, gap or resource."""
+    """Return the line of the audit's own ``record``: start, stop, gap or origin."""
     return to_line({"record": record, "time": time, **content})
 
 
-def resource_content(resource: Resource) -> dict[str, Any]:
-    """Return what a ``resource`` record says: its id, attributes and schema URL."""
-    attributes = carried_attributes(resource.attributes)
+def origin_content(origin: Origin) -> dict[str, Any]:
+    """Return what an ``origin`` record says: its id, and what stands behind it."""
+    content = {
+        "attributes": carried_attributes(origin.resource.attributes),
+        "schema_url": origin.resource.schema_url,
+        "scope": None if origin.scope is None else _scope(origin.scope),
+    }
+    return {"origin": hashlib.sha256(to_line(content)).hexdigest()[:16], **content}
+
+
+def _scope(scope: InstrumentationScope) -> dict[str, Any]:
     return {
-        "resource": resource_id(resource),
-        "attributes": attributes,
-        "schema_url": resource.schema_url,
+        "name": str(scope.name),
+        "version": scope.version,
+        "schema_url": scope.schema_url,
+        "attributes": carried_attributes(scope.attributes),
     }
 
 
-def resource_id(resource: Resource) -> str:
-    """Return the id of ``resource``: 16 hex digits of the digest of its content."""
-    content: Sequence[Any] = (carried_attributes(resource.attributes), resource.schema_url)
-    return hashlib.sha256(to_line({"resource": content})).hexdigest()[:16]
-
-
-def read_resource(record: Mapping[str, Any]) -> Resource:
-    """Return the resource of a parsed ``resource`` record."""
-    return Resource(attributes_in(record), record["schema_url"])
+def read_origin(record: Mapping[str, Any]) -> Origin:
+    """Return the origin of a parsed ``origin`` record."""
+    resource = Resource(attributes_in(record), record["schema_url"])
+    scope = record["scope"]
+    if scope is None:
+        return Origin(resource, None)
+    return Origin(
+        resource,
+        InstrumentationScope(
+            scope["name"], scope["version"], scope["schema_url"], attributes_in(scope)
+        ),
+    )

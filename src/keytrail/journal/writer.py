@@ -34,8 +34,8 @@ _SEGMENTS_WITHIN_BOUND: Final = 8
 KEEP_SECONDS: Final = 5.0
 """How long a batch that the disk refuses is tried again before its uses are counted as dropped."""
 
-Resources = Mapping[str, bytes]
-"""The ``record: "resource"`` lines of the resources in a batch, by id."""
+Origins = Mapping[str, bytes]
+"""The ``record: "origin"`` lines of the origins in a batch, by id."""
 
 
 class Writer:
@@ -62,19 +62,19 @@ class Writer:
 
     def _forget(self) -> None:
         self._segment: Segment | None = None
-        self._resources: set[str] = set()
+        self._origins: set[str] = set()
         self._told: dict[Reason, int] = {}
         self._warned: set[Reason] = set()
         self._failing_since: float | None = None
 
-    def write(self, lines: list[bytes], resources: Resources) -> list[bytes]:
+    def write(self, lines: list[bytes], origins: Origins) -> list[bytes]:
         """Write the lines of uses; return those to try again, for :data:`KEEP_SECONDS` at most.
 
         Never raises for a disk that is full, read-only or gone: what cannot be kept is counted.
         """
         self._warn_of_drops()
         try:
-            refusal = self._append(lines, resources)
+            refusal = self._append(lines, origins)
         except UnwrittenError as error:
             uses = [line for line in error.lines if not line.startswith(RECORD_START)]
             self._accounting.journaled(len(lines) - len(uses))
@@ -87,7 +87,7 @@ class Writer:
         self._failing_since = None
         return []
 
-    def _append(self, lines: list[bytes], resources: Resources) -> Reason | None:
+    def _append(self, lines: list[bytes], origins: Origins) -> Reason | None:
         now_ns = now()
         size = sum(map(len, lines))
         refusal = self._bounds.refusal(size, now_ns)
@@ -96,7 +96,7 @@ class Writer:
             return refusal
         if segment is None:
             segment = self._begin(now_ns)
-        self._append_with_records(segment, lines, resources, now_ns)
+        self._append_with_records(segment, lines, origins, now_ns)
         return None
 
     def _fitting(self, now_ns: int, size: int) -> Segment | None:
@@ -122,18 +122,18 @@ class Writer:
             segment.path.unlink(missing_ok=True)
             segment.close()
             raise
-        self._resources = set()
+        self._origins = set()
         self._segment = segment
         return segment
 
     def _append_with_records(
-        self, segment: Segment, lines: list[bytes], resources: Resources, now_ns: int
+        self, segment: Segment, lines: list[bytes], origins: Origins, now_ns: int
     ) -> None:
         drops = self._accounting.drops()
         records = [*self._start_record(segment, now_ns), *self._gaps(drops, now_ns)]
-        new = {name: line for name, line in resources.items() if name not in self._resources}
+        new = {name: line for name, line in origins.items() if name not in self._origins}
         segment.append([*records, *new.values(), *lines])
-        self._resources.update(new)
+        self._origins.update(new)
         self._told = drops
 
     def _start_record(self, segment: Segment, now_ns: int) -> list[bytes]:

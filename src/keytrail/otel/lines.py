@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.trace import StatusCode
 
-from keytrail import semconv
 from keytrail.journal.codec import encode
 from keytrail.journal.columns import OF_ATTRIBUTE
 from keytrail.otel import limits
@@ -21,6 +20,8 @@ if TYPE_CHECKING:
 
 
 _OURS = "keytrail."
+_SHOWN = {name: column for name, column in OF_ATTRIBUTE.items() if not name.startswith(_OURS)}
+"""What the request itself showed, by the names of the stable conventions."""
 
 
 def prepare(audit: Audit, batch: Sequence[Finished]) -> list[bytes]:
@@ -54,8 +55,8 @@ def _whole(span: ReadableSpan, use: OpenUse) -> ReadableSpan:
         parent=span.parent,
         resource=span.resource,
         attributes=attributes,
-        events=span._events,
-        links=span._links,
+        events=span._events or (),
+        links=span._links or (),
         kind=span.kind,
         status=span.status,
         start_time=span.start_time,
@@ -80,15 +81,23 @@ def _error(span: ReadableSpan, use: OpenUse, attributes: Mapping[str, Any]) -> s
 def _line(audit: Audit, span: ReadableSpan, use: OpenUse) -> bytes:
     attributes = limits.held(span)
     told = use.outcome(attributes, failed=span.status.status_code is StatusCode.ERROR)
-    attributes.update(audit.marks(span, use))
-    attributes[semconv.OUTCOME] = told
     columns: dict[str, Any] = {
-        column: attributes[name] for name, column in OF_ATTRIBUTE.items() if name in attributes
+        "outcome": told,
+        "duration": ((span.end_time or 0) - (span.start_time or 0)) / 1e9,
     }
+    for name, value in audit.marks(span, use).items():
+        column = OF_ATTRIBUTE.get(name)
+        if column is None:
+            attributes[name] = value
+        else:
+            columns[column] = value
+    for name, column in _SHOWN.items():
+        shown = attributes.pop(name, None)
+        if shown is not None:
+            columns[column] = shown
     service = span.resource.attributes.get("service.name")
     if service is not None:
         columns["service"] = service
-    columns["duration"] = ((span.end_time or 0) - (span.start_time or 0)) / 1e9
-    line = encode(span, columns, audit.journal.resource_id(span.resource))
+    line = encode(span, columns, audit.journal.origin_id(span))
     audit.uses.count(use.facts, told)
     return line

@@ -26,18 +26,16 @@ _guard = fork_safe_lock()
 class Remembered:
     """A raw key that redaction looks for: opaque, shows nothing, cannot be pickled or copied."""
 
-    __slots__ = ("__value", "fingerprint")
+    __slots__ = ("__value", "fingerprint", "size")
 
     def __init__(self, value: bytes, fingerprint: str | None) -> None:
         self.__value = value
         self.fingerprint = fingerprint
+        self.size = len(value)
 
     def reveal(self) -> bytes:
         """Return the key's bytes, for redaction only."""
         return self.__value
-
-    def __len__(self) -> int:
-        return len(self.__value)
 
     def __repr__(self) -> str:
         return "Remembered('**********')"
@@ -84,10 +82,13 @@ class KeyMemory:
         if not remembered:
             return
         with _guard:
-            before = self._bound.pop(trace_id, ())
-            wanted = dict.fromkeys((*before, *remembered))
-            kept = tuple(key for key in wanted if len(key) <= LONGEST)[: self._per_trace]
-            if len(kept) < len(wanted):
+            before = self._bound.get(trace_id, ())
+            wanted = tuple(dict.fromkeys((*before, *remembered)))
+            if len(wanted) == len(before):
+                return
+            kept = wanted[: self._per_trace]
+            if len(kept) < len(wanted) or any(key.size > LONGEST for key in kept):
+                kept = tuple(key for key in kept if key.size <= LONGEST)
                 self._overflow(trace_id)
             self._bound[trace_id] = kept
             self._bound_bytes += _size(kept) - _size(before)
@@ -118,4 +119,4 @@ class KeyMemory:
 
 
 def _size(keys: Sequence[Remembered]) -> int:
-    return sum(map(len, keys))
+    return sum([key.size for key in keys])

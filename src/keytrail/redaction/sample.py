@@ -82,10 +82,10 @@ def of_span(span: ReadableSpan, names: SensitiveNames) -> Sample:
     sample.add(span.name)
     sample.add(span.status.description)
     sample.add_attributes(_plain_dict(span.attributes))
-    for event in span.events:
+    for event in span._events and span.events:
         sample.add(event.name)
         sample.add_attributes(event.attributes)
-    for link in span.links:
+    for link in span._links and span.links:
         sample.add_attributes(link.attributes)
         sample.add_attributes(link.context.trace_state)
     for context in (span.get_span_context(), span.parent):
