@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
+from dataclasses import fields
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
@@ -12,6 +13,22 @@ if TYPE_CHECKING:
 
 _FINGERPRINT_START: Final = re.compile(r"[0-9a-f]{8,64}")
 _EQUAL: Final = ("service", "host", "direction", "outcome", "owner", "provider")
+
+
+_COLUMNS: Final = {
+    "since": ("time",),
+    "until": ("time",),
+    "key": ("key", "key_id"),
+    "finding": ("findings",),
+    "trace": ("trace_id",),
+    "route": ("route", "path"),
+}
+
+
+def columns(wanted: Filter) -> set[str]:
+    """Return the columns that the condition reads."""
+    asked = (field.name for field in fields(wanted) if getattr(wanted, field.name) is not None)
+    return {column for name in asked for column in _COLUMNS.get(name, (name,))}
 
 
 def condition(store: LiveStore, wanted: Filter) -> tuple[str, list[object]]:

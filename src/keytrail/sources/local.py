@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 import duckdb
 
 from keytrail.sources.completeness import judge
-from keytrail.sources.conditions import condition
+from keytrail.sources.conditions import columns, condition
 from keytrail.sources.source import USE_COLUMNS, CannotAnswer, Filter, Found, Row
 from keytrail.store import delivered
 from keytrail.store.live import LiveStore, StoreError
@@ -27,6 +27,19 @@ _UNREADABLE: Final = (
 )
 _ROWS_AT_ONCE: Final = 2000
 
+_KEYS_COLUMNS: Final = [
+    "key",
+    "key_id",
+    "key_name",
+    "owner",
+    "provider",
+    "direction",
+    "time",
+    "outcome",
+    "client",
+    "service",
+    "route",
+]
 _KEYS: Final = """
 SELECT key, arg_max(key_id, time), arg_max(key_name, time), arg_max(owner, time),
        arg_max(provider, time), direction, min(time), max(time) AS last_use, count(*),
@@ -54,21 +67,21 @@ class LocalSource:
 
     def keys(self, wanted: Filter) -> Found:
         """Return one row per key and direction, the last used first."""
-        return self._read(wanted, _KEYS)
+        return self._read(wanted, _KEYS, _KEYS_COLUMNS | columns(wanted))
 
-    def _read(self, wanted: Filter, sql: str) -> Found:
+    def _read(self, wanted: Filter, sql: str, read: set[str] | None = None) -> Found:
         """Read again where a segment was delivered and deleted under the query."""
         try:
             for _ in range(_READINGS - 1):
                 with suppress(duckdb.IOException):
-                    return self._read_once(wanted, sql)
-            return self._read_once(wanted, sql)
+                    return self._read_once(wanted, sql, read)
+            return self._read_once(wanted, sql, read)
         except (StoreError, *_UNREADABLE) as error:
             raise CannotAnswer(_unreadable(self._home, error)) from None
 
-    def _read_once(self, wanted: Filter, sql: str) -> Found:
+    def _read_once(self, wanted: Filter, sql: str, read: set[str] | None) -> Found:
         now = time.time_ns()
-        store = LiveStore(self._home)
+        store = LiveStore(self._home, read)
         try:
             where, values = condition(store, wanted)
             store.execute(sql.format(where), values)

@@ -12,9 +12,10 @@ from keytrail.store import segments
 from keytrail.store.reading import connect, lines_of
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
     from pathlib import Path
 
+_MARKS: Final = ("filename", "record", "time", "pepper_id")
 _IS_USE: Final = "record IS NULL AND time IS NOT NULL"
 _IS_BROKEN: Final = "record IS NULL AND time IS NULL"
 _IDENTITY: Final = (
@@ -62,15 +63,18 @@ class LiveStore:
     """One reading of the live segments under ``home``.
 
     The relation ``uses`` has the columns of a use, one row a use: a use that was written twice
-    counts once, and its later line wins. A segment that goes away meanwhile, because it was
-    delivered, makes a query raise ``duckdb.IOException``: read again.
+    counts once, and its later line wins. A query that says beforehand which few ``columns`` it
+    reads spares a second reading of the lines, unless some were written twice. A segment that goes
+    away meanwhile, because it was delivered, makes a query raise ``duckdb.IOException``: read
+    again.
 
     Raises:
         StoreError: the journal's directory cannot be listed.
         duckdb.InvalidInputException: a segment holds a line of more than 16 MiB.
     """
 
-    def __init__(self, home: Path) -> None:
+    def __init__(self, home: Path, columns: Collection[str] | None = None) -> None:
+        self._columns = None if columns is None else sorted({*columns, *_MARKS})
         found = _find(home)
         self._spill = tempfile.TemporaryDirectory(prefix="keytrail-")
         self._connection = connect(self._spill.name)
@@ -102,9 +106,9 @@ class LiveStore:
     def _create_marks(self, paths: Sequence[str]) -> None:
         """One narrow row a line: enough to find copies, broken lines and the audit's own."""
         self.execute(f"CREATE TEMP VIEW lines AS {lines_of(paths)}")
+        columns = ", ".join(self._columns or _MARKS)
         self.execute(
-            "CREATE TEMP TABLE marks AS "
-            f"SELECT filename, record, time, pepper_id, {_IDENTITY} AS identity FROM lines"
+            f"CREATE TEMP TABLE marks AS SELECT {columns}, {_IDENTITY} AS identity FROM lines"
         )
 
     def _create_uses(self, paths: Sequence[str]) -> None:
@@ -115,7 +119,10 @@ class LiveStore:
         )
         doubled = self._files("identity IN (FROM repeated)")
         if not doubled:
-            self.execute(f"CREATE TEMP VIEW uses AS {_USES_OF.format('FROM lines')}")
+            source = "lines" if self._columns is None else "marks"
+            columns = "*" if self._columns is None else ", ".join(self._columns)
+            reading = f"SELECT {columns} FROM {source} WHERE {_IS_USE}"
+            self.execute(f"CREATE TEMP VIEW uses AS {reading}")
             return
         reading = lines_of([path for path in paths if path in doubled])
         self.execute(f"CREATE TEMP TABLE copies AS {_USES_OF.format(reading)} AND {_IS_REPEATED}")
