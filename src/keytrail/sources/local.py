@@ -27,19 +27,10 @@ _UNREADABLE: Final = (
 )
 _ROWS_AT_ONCE: Final = 2000
 
-_KEYS_COLUMNS: Final = [
-    "key",
-    "key_id",
-    "key_name",
-    "owner",
-    "provider",
-    "direction",
-    "time",
-    "outcome",
-    "client",
-    "service",
-    "route",
-]
+_KEYS_COLUMNS: Final = {
+    *("key", "key_id", "key_name", "owner", "provider", "direction"),
+    *("time", "outcome", "client", "service", "route"),
+}
 _KEYS: Final = """
 SELECT key, arg_max(key_id, time), arg_max(key_name, time), arg_max(owner, time),
        arg_max(provider, time), direction, min(time), max(time) AS last_use, count(*),
