@@ -124,12 +124,13 @@ class LiveStore:
             reading = f"SELECT {columns} FROM {source} WHERE {_IS_USE}"
             self.execute(f"CREATE TEMP VIEW uses AS {reading}")
             return
-        reading = lines_of([path for path in paths if path in doubled])
-        self.execute(f"CREATE TEMP TABLE copies AS {_USES_OF.format(reading)} AND {_IS_REPEATED}")
+        lines = lines_of([path for path in paths if path in doubled])
+        placed = f"SELECT *, row_number() OVER () AS place FROM ({lines})"
+        self.execute(f"CREATE TEMP TABLE copies AS {_USES_OF.format(placed)} AND {_IS_REPEATED}")
         self.execute(
             f"CREATE TEMP VIEW uses AS {_USES_OF.format('FROM lines')} AND NOT {_IS_REPEATED} "
-            "UNION ALL BY NAME SELECT * FROM copies "
-            "QUALIFY row_number() OVER (PARTITION BY trace_id, span_id ORDER BY rowid DESC) = 1"
+            "UNION ALL BY NAME SELECT * EXCLUDE (place) FROM copies "
+            "QUALIFY row_number() OVER (PARTITION BY trace_id, span_id ORDER BY place DESC) = 1"
         )
 
     def _examine(self, found: segments.Segments) -> Condition:
