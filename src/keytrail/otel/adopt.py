@@ -113,6 +113,7 @@ class Adoption:
         if not isinstance(provider, TracerProvider) or provider in self._adopted:
             return
         self._adopted.append(provider)
+        self._audit.adopted_resource = self._audit.adopted_resource or provider.resource
         if not isinstance(provider.sampler, KeytrailSampler):
             self._sampler(provider)
         composite = provider._active_span_processor

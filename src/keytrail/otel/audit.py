@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from opentelemetry import trace
 from opentelemetry.sdk.resources import Resource
 
-from keytrail import faults, semconv
+from keytrail import faults
 from keytrail.capture.pepper import load_peppers
 from keytrail.capture.reader import RequestReader
 from keytrail.journal.journal import Journal
@@ -22,9 +22,8 @@ from keytrail.settings import Settings
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from opentelemetry.sdk.trace import ReadableSpan, Span
+    from opentelemetry.sdk.trace import Span
 
-    from keytrail.capture.facts import Attribute
     from keytrail.otel.use import Finished, OpenUse
 
 _MAX_OPEN = 100_000
@@ -50,9 +49,12 @@ class Audit:
         self.open: dict[int, OpenUse] = {}
         """Running uses by span id."""
         self.journal: Journal[Finished] = Journal(
-            self.settings, lambda batch: prepare(self, batch), self._start()
+            self.settings,
+            lambda batch: prepare(batch, self.redactor, self.uses, self.journal.origin_id),
+            self._start(),
         )
-        self._resource: Resource | None = None
+        self.adopted_resource: Resource | None = None
+        """The resource of the first provider that was adopted."""
 
     def _start(self) -> dict[str, Any]:
         return {
@@ -66,14 +68,13 @@ class Audit:
 
     @property
     def resource(self) -> Resource:
-        """The resource of uses that have no span of a provider."""
-        if self._resource is None:
-            provider = trace.get_tracer_provider()
-            found = getattr(provider, "resource", None)
-            if not isinstance(found, Resource):
-                return Resource.create()
-            self._resource = found
-        return self._resource
+        """The resource of uses that have no span of a provider: that of the global one."""
+        found = getattr(trace.get_tracer_provider(), "resource", None)
+        if isinstance(found, Resource):
+            return found
+        if self.adopted_resource is None:
+            self.adopted_resource = Resource.create()
+        return self.adopted_resource
 
     def begin(self, span: Span, use: OpenUse, *, marked: bool) -> None:
         """Follow a recorded span to its end; ``marked`` puts the facts onto it now."""
@@ -82,22 +83,13 @@ class Audit:
         self.open[span.context.span_id] = use
         if limits.has_room(span):
             if marked:
-                limits.held(span).update(self.marks(span, use))
+                limits.held(span).update(use.marks(span))
         else:
             limits.keep_whole(span, use.start_attributes)
 
     def _forget_oldest(self) -> None:
         self.open.pop(next(iter(self.open)), None)
         faults.report("open_uses", OverflowError())
-
-    @staticmethod
-    def marks(span: ReadableSpan, use: OpenUse) -> dict[str, Attribute]:
-        """Return the ``keytrail.*`` attributes of a use whose outcome is not known yet."""
-        found = use.facts.attributes()
-        found.update(use.said)
-        found[semconv.USE_TIME] = span.start_time or 0
-        found[semconv.SAMPLED] = span.context.trace_flags.sampled
-        return found
 
     def finished(self, finished: Finished) -> None:
         """Queue an ended use for the journal; one without a key only where it was denied."""

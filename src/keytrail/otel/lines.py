@@ -13,10 +13,12 @@ from keytrail.otel import limits
 from keytrail.otel.use import status_names
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
-    from keytrail.otel.audit import Audit
+    from keytrail.capture.outcome import Outcome
+    from keytrail.otel.usage import UseCounter
     from keytrail.otel.use import Finished, OpenUse
+    from keytrail.redaction.redactor import Redactor
 
 
 _OURS = "keytrail."
@@ -24,10 +26,24 @@ _SHOWN = {name: column for name, column in OF_ATTRIBUTE.items() if not name.star
 """What the request itself showed, by the names of the stable conventions."""
 
 
-def prepare(audit: Audit, batch: Sequence[Finished]) -> list[bytes]:
-    """Return one line for each of ``batch``, in order, with nothing of any key in it."""
-    spans = audit.redactor.spans([_whole(span, use) for span, use in batch])
-    return [_line(audit, span, use) for span, (_, use) in zip(spans, batch, strict=True)]
+def prepare(
+    batch: Sequence[Finished],
+    redactor: Redactor,
+    uses: UseCounter,
+    origin_id: Callable[[ReadableSpan], str],
+) -> list[bytes]:
+    """Return one line for each of ``batch``, in order, with nothing of any key in it.
+
+    Counts every use on ``uses``; ``origin_id`` tells under which id the segment has its origin.
+    """
+    lines = []
+    for span, (_, use) in zip(
+        redactor.spans([_whole(span, use) for span, use in batch]), batch, strict=True
+    ):
+        told = use.outcome(limits.held(span), failed=span.status.status_code is StatusCode.ERROR)
+        lines.append(encode(span, _columns(span, use, told), origin_id(span)))
+        uses.count(use.facts, told)
+    return lines
 
 
 def _whole(span: ReadableSpan, use: OpenUse) -> ReadableSpan:
@@ -35,7 +51,7 @@ def _whole(span: ReadableSpan, use: OpenUse) -> ReadableSpan:
 
     What keytrail saw itself stands under the stable conventions' names, whichever convention the
     instrumentation follows: every source then finds the same. What others call ``keytrail.…`` is
-    left out: only keytrail's own facts go under that name, in :func:`_line`.
+    left out: only keytrail's own facts go under that name, in :func:`_columns`.
     """
     attributes = {
         name: value
@@ -78,14 +94,14 @@ def _error(span: ReadableSpan, use: OpenUse, attributes: Mapping[str, Any]) -> s
     return None
 
 
-def _line(audit: Audit, span: ReadableSpan, use: OpenUse) -> bytes:
+def _columns(span: ReadableSpan, use: OpenUse, told: Outcome) -> dict[str, Any]:
+    """Return the columns of a use; its other facts are put onto ``span``."""
     attributes = limits.held(span)
-    told = use.outcome(attributes, failed=span.status.status_code is StatusCode.ERROR)
     columns: dict[str, Any] = {
         "outcome": told,
         "duration": ((span.end_time or 0) - (span.start_time or 0)) / 1e9,
     }
-    for name, value in audit.marks(span, use).items():
+    for name, value in use.marks(span).items():
         column = OF_ATTRIBUTE.get(name)
         if column is None:
             attributes[name] = value
@@ -98,6 +114,4 @@ def _line(audit: Audit, span: ReadableSpan, use: OpenUse) -> bytes:
     service = span.resource.attributes.get("service.name")
     if service is not None:
         columns["service"] = service
-    line = encode(span, columns, audit.journal.origin_id(span))
-    audit.uses.count(use.facts, told)
-    return line
+    return columns

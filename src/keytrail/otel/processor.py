@@ -58,7 +58,7 @@ class AuditSpanProcessor(SpanProcessor):
         attributes = limits.held(span)
         told = use.outcome(attributes, failed=span.status.status_code is StatusCode.ERROR)
         if not use.facts.keys and told == "denied":
-            attributes.update(self._audit.marks(span, use))
+            attributes.update(use.marks(span))
         if semconv.SCHEMA_VERSION in attributes:
             attributes[semconv.OUTCOME] = told
 

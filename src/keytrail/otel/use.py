@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from keytrail import semconv
 from keytrail.capture.outcome import Outcome, outcome
 
 if TYPE_CHECKING:
@@ -11,7 +12,7 @@ if TYPE_CHECKING:
 
     from opentelemetry.sdk.trace import ReadableSpan
 
-    from keytrail.capture.facts import RequestFacts
+    from keytrail.capture.facts import Attribute, RequestFacts
 
 _CONVENTIONS = (
     ("http.request.method", "http.response.status_code"),
@@ -41,6 +42,14 @@ class OpenUse:
         """What the wire said; where a span covers several hops, of the first one."""
         self.error: str | None = None
         """Type name of what the wire raised."""
+
+    def marks(self, span: ReadableSpan) -> dict[str, Attribute]:
+        """Return the ``keytrail.*`` attributes of the use on ``span``, but for the outcome."""
+        found = self.facts.attributes()
+        found.update(self.said)
+        found[semconv.USE_TIME] = span.start_time or 0
+        found[semconv.SAMPLED] = span.context.trace_flags.sampled
+        return found
 
     def outcome(self, attributes: Mapping[str, Any], *, failed: bool) -> Outcome:
         """Tell how the use ended, from the wire and else from its span."""
