@@ -67,8 +67,15 @@ class _Parameter(NamedTuple):
 def _parameters(callback: Callable[..., object]) -> Iterator[_Parameter]:
     hints = get_type_hints(callback, include_extras=True)
     for name, parameter in inspect.signature(callback).parameters.items():
-        for info in getattr(hints[name], "__metadata__", ()):
-            yield _Parameter(name, get_args(hints[name])[0], info, parameter.default)
+        hint = _annotated(hints[name])
+        for info in getattr(hint, "__metadata__", ()):
+            yield _Parameter(name, get_args(hint)[0], info, parameter.default)
+
+
+def _annotated(hint: object) -> object:
+    """Undo what Python 3.10 makes of a default of ``None``: an ``Optional`` around the hint."""
+    inner = [part for part in get_args(hint) if hasattr(part, "__metadata__")]
+    return hint if hasattr(hint, "__metadata__") or not inner else inner[0]
 
 
 def _row(option: _Parameter) -> tuple[str, str, str]:
