@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib
 from dataclasses import dataclass
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 from opentelemetry.sdk._logs import LoggerProvider
@@ -97,6 +98,20 @@ def _on_log_processors() -> bool:
         batch.shutdown()
 
 
+def _on_otlp_exporters() -> bool:
+    kinds = [
+        importlib.import_module(f"opentelemetry.exporter.otlp.proto.{protocol}.trace_exporter")
+        for protocol in ("http", "grpc")
+        if find_spec(f"opentelemetry.exporter.otlp.proto.{protocol}")
+    ]
+    exporters = [kind.OTLPSpanExporter(endpoint="http://127.0.0.1:9") for kind in kinds]
+    try:
+        return all(isinstance(exporter._endpoint, str) for exporter in exporters)
+    finally:
+        for exporter in exporters:
+            exporter.shutdown()
+
+
 SEAMS = (
     Seam(
         "opentelemetry.propagate.get_global_textmap",
@@ -129,9 +144,19 @@ SEAMS = (
         _on_log_processors,
     ),
     Seam(
+        "opentelemetry.exporter.otlp: endpoints",
+        "uses that the ordinary pipeline delivers to the audit's endpoint arrive there twice",
+        _on_otlp_exporters,
+    ),
+    Seam(
         "opentelemetry.context._SUPPRESS_INSTRUMENTATION_KEY",
         "exporters' own requests are taken for uses",
         _has("opentelemetry.context", "_SUPPRESS_INSTRUMENTATION_KEY"),
+    ),
+    Seam(
+        "flask.Flask.__call__",
+        "keys that a middleware around wsgi_app takes away are not seen",
+        _has("flask", "Flask", "__call__"),
     ),
     Seam(
         "urllib3.connection.HTTPConnection",
