@@ -95,6 +95,7 @@ def _activate(settings: Settings) -> _Active:
     active = _Active(audit, adoption)
     _install_taps(active)
     atexit.register(_at_exit)
+    wrapt.register_post_import_hook(_write_at_the_end_of_children, "multiprocessing.util")
     _flush_at_sigterm()
     return active
 
@@ -138,6 +139,11 @@ def _complain(message: str) -> None:
 def _at_exit() -> None:
     if _active is not None:
         _write_all(_active)
+
+
+def _write_at_the_end_of_children(util: Any) -> None:
+    """Write when a child of multiprocessing ends: it runs finalizers of its own, no ``atexit``."""
+    util.register_after_fork(_at_exit, lambda write: util.Finalize(None, write, exitpriority=0))
 
 
 def _flush_at_sigterm() -> None:

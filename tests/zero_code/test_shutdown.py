@@ -41,6 +41,47 @@ def test_sigterm_right_after_the_last_request_loses_nothing(framework: str, tmp_
     assert [line["record"] for line in lines_in(tmp_path) if line.get("record")][-1] == "stop"
 
 
+CHILDREN = """
+import multiprocessing, sys, httpx
+def call(number):
+    for _ in range(number):
+        try:
+            httpx.get("http://127.0.0.1:9/x", headers={"X-API-Key": "%s"})
+        except httpx.ConnectError:
+            pass
+if __name__ == "__main__":
+    call(5)
+    child = multiprocessing.get_context(sys.argv[1]).Process(target=call, args=(7,))
+    child.start()
+    child.join()
+    call(3)
+"""
+
+
+@pytest.mark.parametrize("method", ["fork", "spawn"])
+def test_a_child_of_multiprocessing_loses_nothing(method: str, tmp_path: Path) -> None:
+    """A child, which runs no ``atexit``, writes its uses to a segment of its own, each once."""
+    script = tmp_path / "children.py"
+    script.write_text(CHILDREN % K1)
+    home = tmp_path / "home"
+    subprocess.run(
+        ["opentelemetry-instrument", sys.executable, str(script), method],
+        env=clean_environ(
+            OTEL_TRACES_EXPORTER="none",
+            OTEL_METRICS_EXPORTER="none",
+            OTEL_LOGS_EXPORTER="none",
+            KEYTRAIL_HOME=str(home),
+            KEYTRAIL_PEPPER=PEPPER,
+            KEYTRAIL_JOURNAL_INTERVAL="60",
+        ),
+        check=True,
+        timeout=60,
+    )
+    uses = uses_in(home)
+    assert (len(uses), len({use["span_id"] for use in uses})) == (15, 15)
+    assert len(list(home.glob("live/*/*.ndjson"))) == 2
+
+
 @pytest.mark.parametrize("how", ["exit", "wait"])
 def test_a_script_loses_nothing_at_exit_or_sigterm(how: str, tmp_path: Path) -> None:
     """A plain script that ends, or is ended by SIGTERM, has its uses on disk."""
