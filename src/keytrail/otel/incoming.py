@@ -25,7 +25,7 @@ _LEFT = "keytrail.incoming"
 class Incoming:
     """One incoming request on its way to its SERVER span; holds facts, never a raw key."""
 
-    __slots__ = ("_facts", "remembered", "said", "span", "start_attributes", "upgraded")
+    __slots__ = ("_facts", "remembered", "said", "span", "start_attributes")
 
     def __init__(
         self,
@@ -35,8 +35,6 @@ class Incoming:
         """``facts`` of a request that certainly carries no key may wait until they are needed."""
         self._facts = facts
         self.remembered = remembered
-        self.upgraded = False
-        """Whether only keytrail's sampler made the span recordable."""
         self.span: Span | None = None
         """The recorded SERVER span that took these facts; a later one in the Context is inner."""
         self.start_attributes: Mapping[str, Any] = {}

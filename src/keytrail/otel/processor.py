@@ -39,9 +39,7 @@ class AuditSpanProcessor(SpanProcessor):
             return
         incoming.span = span
         self._audit.memory.bind(span.context.trace_id, incoming.remembered)
-        use = OpenUse(
-            incoming.facts, incoming.start_attributes, incoming.said, upgraded=incoming.upgraded
-        )
+        use = OpenUse(incoming.facts, incoming.start_attributes, incoming.said)
         self._audit.begin(span, use, marked=incoming.carries_key)
 
     def _on_ending(self, span: Span) -> None:

@@ -69,7 +69,6 @@ class KeytrailSampler(Sampler):
         if not incoming.carries_key and not self._record_keyless:
             self._audit.uses.keyless_unsampled()
             return _unmarked(result)
-        incoming.upgraded = True
         return SamplingResult(
             Decision.RECORD_ONLY, result.attributes or attributes, Upgraded(result.trace_state)
         )

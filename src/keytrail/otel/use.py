@@ -24,20 +24,17 @@ _CONVENTIONS = (
 class OpenUse:
     """What keytrail knows of a use while it runs."""
 
-    __slots__ = ("error", "facts", "said", "start_attributes", "status", "upgraded")
+    __slots__ = ("error", "facts", "said", "start_attributes", "status")
 
     def __init__(
         self,
         facts: RequestFacts,
         start_attributes: Mapping[str, Any],
         said: Mapping[str, str],
-        *,
-        upgraded: bool = False,
     ) -> None:
         self.facts = facts
         self.start_attributes = start_attributes
         self.said = said
-        self.upgraded = upgraded
         self.status: int | None = None
         """What the wire said; where a span covers several hops, of the first one."""
         self.error: str | None = None
