@@ -35,9 +35,8 @@ def main() -> None:
 
 def _put_into_readme(figures: str) -> None:
     before, _, rest = _README.read_text("utf-8").partition(_BEGIN)
-    text, _, after = rest.partition(_END)
-    heading = text.partition("\n|")[0]
-    _README.write_text(f"{before}{_BEGIN}{heading}\n{figures}\n\n{_END}{after}", "utf-8")
+    after = rest.partition(_END)[2]
+    _README.write_text(f"{before}{_BEGIN}\n{figures}\n\n{_END}{after}", "utf-8")
 
 
 if __name__ == "__main__":
