@@ -67,6 +67,11 @@ class RequestFacts(NamedTuple):
     """All findings, the gravest first."""
     host_expected: str | None = None
 
+    @property
+    def carries_key(self) -> bool:
+        """Whether the request carries a key."""
+        return bool(self.keys)
+
     def attributes(self) -> dict[str, Attribute]:
         """Return the ``keytrail.*`` attributes known when the request begins."""
         found: dict[str, Attribute] = {

@@ -76,13 +76,13 @@ class Audit:
             self.adopted_resource = Resource.create()
         return self.adopted_resource
 
-    def begin(self, span: Span, use: OpenUse, *, marked: bool) -> None:
-        """Follow a recorded span to its end; ``marked`` puts the facts onto it now."""
+    def begin(self, span: Span, use: OpenUse) -> None:
+        """Follow a recorded span to its end, and put the facts of a key onto it now."""
         if len(self.open) >= _MAX_OPEN:
             self._forget_oldest()
         self.open[span.context.span_id] = use
         if limits.has_room(span):
-            if marked:
+            if use.carries_key:
                 limits.held(span).update(use.marks(span))
         else:
             limits.keep_whole(span, use.start_attributes)
@@ -94,10 +94,10 @@ class Audit:
     def finished(self, finished: Finished) -> None:
         """Queue an ended use for the journal; one without a key only where it was denied."""
         span, use = finished
-        if not use.facts.keys:
+        if not use.carries_key:
             told = use.outcome(limits.held(span), failed=not span.status.is_ok)
             if told != "denied":
-                self.uses.count(use.facts, told)
+                self.uses.keyless(told)
                 return
         self.journal.put(finished)
 

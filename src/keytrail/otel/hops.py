@@ -47,7 +47,7 @@ class SpanHop(Hop):
     def __init__(self, audit: Audit, chain: Chain, facts: RequestFacts, span: Any) -> None:
         super().__init__(chain, span.get_span_context().trace_id)
         self._use = OpenUse(facts, {}, {})
-        audit.begin(span, self._use, marked=True)
+        audit.begin(span, self._use)
 
     def finish(self, status: int) -> None:
         """Tell the span's use how its first hop was answered."""

@@ -45,7 +45,7 @@ class Incoming:
     @property
     def carries_key(self) -> bool:
         """Whether the request carries a key."""
-        return isinstance(self._facts, RequestFacts) and bool(self._facts.keys)
+        return isinstance(self._facts, RequestFacts) and self._facts.carries_key
 
     @property
     def facts(self) -> RequestFacts:

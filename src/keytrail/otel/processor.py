@@ -39,8 +39,7 @@ class AuditSpanProcessor(SpanProcessor):
             return
         incoming.span = span
         self._audit.memory.bind(span.context.trace_id, incoming.remembered)
-        use = OpenUse(incoming.facts, incoming.start_attributes, incoming.said)
-        self._audit.begin(span, use, marked=incoming.carries_key)
+        self._audit.begin(span, OpenUse(incoming, incoming.start_attributes, incoming.said))
 
     def _on_ending(self, span: Span) -> None:
         """Tell the outcome on the span itself, before any exporter or processor sees its end."""
@@ -55,7 +54,7 @@ class AuditSpanProcessor(SpanProcessor):
             return
         attributes = limits.held(span)
         told = use.outcome(attributes, failed=span.status.status_code is StatusCode.ERROR)
-        if not use.facts.keys and told == "denied":
+        if told == "denied" and not use.carries_key:
             attributes.update(use.marks(span))
         if semconv.SCHEMA_VERSION in attributes:
             attributes[semconv.OUTCOME] = told

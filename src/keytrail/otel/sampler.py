@@ -67,7 +67,7 @@ class KeytrailSampler(Sampler):
         if result.decision is not Decision.DROP:
             return _unmarked(result)
         if not incoming.carries_key and not self._record_keyless:
-            self._audit.uses.keyless_unsampled()
+            self._audit.uses.keyless("unknown")
             return _unmarked(result)
         return SamplingResult(
             Decision.RECORD_ONLY, result.attributes or attributes, Upgraded(result.trace_state)

@@ -51,9 +51,9 @@ class UseCounter:
         name = key.name if key.name is not None and self._has_room_for(key.name) else None
         self._add((facts.direction, outcome, True, key.provider, name))
 
-    def keyless_unsampled(self) -> None:
-        """Count an incoming request without a key that nobody records: its outcome is unknown."""
-        self._add(_KEYLESS)
+    def keyless(self, outcome: str) -> None:
+        """Count an incoming request without a key; ``unknown`` where nobody records it."""
+        self._add(("incoming", outcome, False, None, None))
 
     def user_tokens(self, number: int) -> None:
         """Count JWTs of users, which are no keys."""
@@ -88,4 +88,3 @@ _DIMENSIONS = (
     semconv.KEY_PROVIDER,
     semconv.KEY_NAME,
 )
-_KEYLESS: _Series = ("incoming", "unknown", False, None, None)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from keytrail import semconv
+from keytrail.capture.facts import RequestFacts
 from keytrail.capture.outcome import Outcome, outcome
 
 if TYPE_CHECKING:
@@ -12,7 +13,8 @@ if TYPE_CHECKING:
 
     from opentelemetry.sdk.trace import ReadableSpan
 
-    from keytrail.capture.facts import Attribute, RequestFacts
+    from keytrail.capture.facts import Attribute
+    from keytrail.otel.incoming import Incoming
 
 _CONVENTIONS = (
     ("http.request.method", "http.response.status_code"),
@@ -24,21 +26,28 @@ _CONVENTIONS = (
 class OpenUse:
     """What keytrail knows of a use while it runs."""
 
-    __slots__ = ("error", "facts", "said", "start_attributes", "status")
+    __slots__ = ("_request", "carries_key", "error", "said", "start_attributes", "status")
 
     def __init__(
         self,
-        facts: RequestFacts,
+        request: RequestFacts | Incoming,
         start_attributes: Mapping[str, Any],
         said: Mapping[str, str],
     ) -> None:
-        self.facts = facts
+        self._request = request
+        self.carries_key = request.carries_key
         self.start_attributes = start_attributes
         self.said = said
         self.status: int | None = None
         """What the wire said; where a span covers several hops, of the first one."""
         self.error: str | None = None
         """Type name of what the wire raised."""
+
+    @property
+    def facts(self) -> RequestFacts:
+        """What is known of the request."""
+        request = self._request
+        return request if isinstance(request, RequestFacts) else request.facts
 
     def marks(self, span: ReadableSpan) -> dict[str, Attribute]:
         """Return the ``keytrail.*`` attributes of the use on ``span``, but for the outcome."""
