@@ -259,3 +259,22 @@ def test_identify_refuses_the_raw_key(home: Path, monkeypatch: pytest.MonkeyPatc
     assert K1 not in str(use)
     assert (use.get("owner"), use.get("key_name"), use.get("key_id")) == (None, None, None)
     assert faults.counts()["identify.raw_key"] == counted + 3
+
+
+@pytest.mark.parametrize(
+    ("policy", "client"), [("full", "192.0.2.1"), ("truncated", "192.0.2.0"), ("none", None)]
+)
+def test_the_address_policy_holds_for_the_whole_line(policy: Any, client: str, home: Path) -> None:
+    """No attribute of a line says more of the client's address than the policy allows."""
+    _instrument(home, client_address=policy)
+    provider = TracerProvider(shutdown_on_exit=False)
+    span = provider.get_tracer("server").start_span(
+        "POST",
+        context=propagate.extract(_environ()),
+        kind=SpanKind.SERVER,
+        attributes={"net.peer.ip": "192.0.2.1", "network.peer.address": "192.0.2.1"},
+    )
+    span.end()
+    (use,) = _uses(home)
+    assert use.get("client") == client
+    assert ("192.0.2.1" in str(use)) is (policy == "full")

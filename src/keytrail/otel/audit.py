@@ -50,7 +50,13 @@ class Audit:
         """Running uses by span id."""
         self.journal: Journal[Finished] = Journal(
             self.settings,
-            lambda batch: prepare(batch, self.redactor, self.uses, self.journal.origin_id),
+            lambda batch: prepare(
+                batch,
+                self.redactor,
+                self.uses,
+                self.journal.origin_id,
+                whole_addresses=self.settings.client_address == "full",
+            ),
             self._start(),
         )
         self.adopted_resource: Resource | None = None

@@ -22,6 +22,15 @@ if TYPE_CHECKING:
 
 
 _OURS = "keytrail."
+_CLIENT_ADDRESSES = (
+    "client.address",
+    "client.socket.address",
+    "http.client_ip",
+    "net.peer.ip",
+    "net.sock.peer.addr",
+    "network.peer.address",
+)
+"""Where instrumentations of servers put the client's address, in either convention."""
 _SHOWN = {name: column for name, column in OF_ATTRIBUTE.items() if not name.startswith(_OURS)}
 """What the request itself showed, by the names of the stable conventions."""
 
@@ -31,14 +40,19 @@ def prepare(
     redactor: Redactor,
     uses: UseCounter,
     origin_id: Callable[[ReadableSpan], str],
+    *,
+    whole_addresses: bool,
 ) -> list[bytes]:
     """Return one line for each of ``batch``, in order, with nothing of any key in it.
 
     Counts every use on ``uses``; ``origin_id`` tells under which id the segment has its origin.
+    Without ``whole_addresses`` a client's address stands only as the policy has left it.
     """
     lines = []
     for span, (_, use) in zip(
-        redactor.spans([_whole(span, use) for span, use in batch]), batch, strict=True
+        redactor.spans([_whole(span, use, whole_addresses) for span, use in batch]),
+        batch,
+        strict=True,
     ):
         told = use.outcome(limits.held(span), failed=span.status.status_code is StatusCode.ERROR)
         lines.append(encode(span, _columns(span, use, told), origin_id(span)))
@@ -46,7 +60,7 @@ def prepare(
     return lines
 
 
-def _whole(span: ReadableSpan, use: OpenUse) -> ReadableSpan:
+def _whole(span: ReadableSpan, use: OpenUse, whole_addresses: bool) -> ReadableSpan:
     """Return ``span`` with all that the request showed, whatever its limits have taken.
 
     What keytrail saw itself stands under the stable conventions' names, whichever convention the
@@ -58,6 +72,9 @@ def _whole(span: ReadableSpan, use: OpenUse) -> ReadableSpan:
         for name, value in limits.whole(span, use.start_attributes).items()
         if not name.startswith(_OURS)
     }
+    if not whole_addresses and use.facts.direction == "incoming":
+        for name in _CLIENT_ADDRESSES:
+            attributes.pop(name, None)
     attributes.update(use.facts.seen())
     status = use.status_in(attributes)
     if status is not None:
