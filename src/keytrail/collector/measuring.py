@@ -1,0 +1,127 @@
+"""Metrics of the audit spans, in as many series as there are keys with a name, and no more."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from keytrail import semconv
+from keytrail.collector.fragment import Part
+from keytrail.collector.ottl import Group, attribute, text, transform
+
+USES: Final = "span_metrics/keytrail"
+RAW_KEYS: Final = "count/keytrail_raw_keys"
+TO_METRICS: Final = "forward/keytrail_metrics"
+CAP: Final = "transform/keytrail_names"
+PIPELINE: Final = "metrics/keytrail"
+CAPPED: Final = "traces/keytrail_metrics"
+PROMETHEUS: Final = "prometheus/keytrail"
+DELTA: Final = "delta_to_cumulative/keytrail"
+RENAME: Final = "transform/keytrail_metrics"
+_NAMES: Final = "${env:KEYTRAIL_KEY_NAMES:-.{0,64}}"
+_BUCKETS: Final = (
+    "5ms 10ms 25ms 50ms 100ms 250ms 500ms 1s 2500ms 5s 10s".split()  # noqa: SIM905 - one line
+)
+
+
+def metrics(*, logs: bool) -> Part:
+    """Return connectors and pipelines from audit spans to Prometheus.
+
+    ``logs``: raw keys in log records are counted too.
+    """
+    name = attribute(semconv.KEY_NAME)
+    return Part(
+        {
+            "processors": {
+                CAP: transform(
+                    trace_statements=[
+                        Group(
+                            "span",
+                            [
+                                f"set({name}, {text(semconv.OTHER)}) where {name} != nil "
+                                f'and not IsMatch({name}, "^(?:{_NAMES})$$")'
+                            ],
+                        )
+                    ]
+                ),
+                DELTA: {"max_stale": "24h"},
+                RENAME: transform(
+                    metric_statements=[
+                        Group(
+                            "metric",
+                            [
+                                'set(metric.name, "keytrail.uses") '
+                                'where metric.name == "keytrail.calls"'
+                            ],
+                        )
+                    ]
+                ),
+            },
+            "connectors": {TO_METRICS: None, USES: _uses(), RAW_KEYS: _raw_keys(logs=logs)},
+            "exporters": {
+                PROMETHEUS: {
+                    "endpoint": "${env:KEYTRAIL_METRICS_ENDPOINT:-127.0.0.1:9464}",
+                    "resource_to_telemetry_conversion": {"enabled": True},
+                }
+            },
+            "service": {
+                "pipelines": {
+                    CAPPED: {
+                        "receivers": [TO_METRICS],
+                        "processors": [CAP],
+                        "exporters": [USES],
+                    },
+                    PIPELINE: {
+                        "receivers": [USES, RAW_KEYS],
+                        "processors": [DELTA, RENAME],
+                        "exporters": [PROMETHEUS],
+                    },
+                }
+            },
+        },
+        {
+            CAP: "Before the connector, since merging series behind it loses points. The names\n"
+            "that may be series: KEYTRAIL_KEY_NAMES, a regular expression such as shop|erp.",
+            USES: "Uses and latency by service, provider, outcome, direction and name of the key.\n"
+            "They restart with the Collector and count what clients send again: for rates and\n"
+            "alerts, never for audit totals.",
+            RAW_KEYS: "Spans and log records in which a raw key was found: somebody must mend a\n"
+            "service. Per request, so the processor behind it adds it up.",
+        },
+    )
+
+
+def _uses() -> dict[str, Any]:
+    defaults = {
+        semconv.KEY_PROVIDER: semconv.OTHER,
+        semconv.OUTCOME: "unknown",
+        semconv.DIRECTION: "unknown",
+        semconv.KEY_NAME: "_unknown",
+    }
+    return {
+        "namespace": "keytrail",
+        "histogram": {"unit": "s", "explicit": {"buckets": _BUCKETS}},
+        "exclude_dimensions": ["span.name", "span.kind", "status.code"],
+        "dimensions": [
+            {"name": name, "default": default} for name, default in defaults.items()
+        ],
+        "resource_metrics_key_attributes": ["service.name"],
+        "aggregation_cardinality_limit": "${env:KEYTRAIL_METRICS_SERIES:-2000}",
+        "metrics_flush_interval": "5s",
+    }
+
+
+def _raw_keys(*, logs: bool) -> dict[str, Any]:
+    """Only what is counted here has a value: otherwise the connector would count everything."""
+    counted = {
+        "spans": "span",
+        **({"logs": "log"} if logs else {}),
+    }
+    return {
+        signal: {
+            f"keytrail.raw_keys.{signal}": {
+                "description": f"{signal} in which a raw key was redacted",
+                "conditions": [f'attributes["{semconv.REDACTIONS}"] != nil'],
+            }
+        }
+        for signal in counted
+    }

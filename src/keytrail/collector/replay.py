@@ -1,0 +1,139 @@
+"""What the Collector's journal holds of a span of time, sent again."""
+
+from __future__ import annotations
+
+import json
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final
+
+import requests
+
+from keytrail.collector.errors import CollectorError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+    from pathlib import Path
+
+FILES: Final = "audit*.jsonl"
+_RETRIED: Final = frozenset({429, 502, 503, 504})
+_TIMEOUT: Final = 30.0
+_LONGEST_WAIT: Final = 30.0
+
+
+@dataclass(slots=True)
+class Replayed:
+    """What was sent."""
+
+    spans: int = 0
+    requests: int = 0
+    unreadable: list[str] = field(default_factory=list)
+    """``file:line`` of lines that are no request."""
+
+
+def replay(
+    journal: Path,
+    send: Callable[[bytes], None],
+    begin: int | None = None,
+    end: int | None = None,
+) -> Replayed:
+    """Send every span of the files in ``journal`` that began in [begin, end), Unix nanoseconds.
+
+    Ids stay as they are, so a destination that tells spans by them keeps each once.
+
+    Raises:
+        CollectorError: there are no files, or what ``send`` raised.
+
+    """
+    files = sorted(journal.glob(FILES), key=lambda path: path.stat().st_mtime)
+    if not files:
+        raise CollectorError(
+            f"{journal}: no {FILES} here\nhint: the journal is in $KEYTRAIL_DIR/journal"
+        )
+    done = Replayed()
+    for path in files:
+        for number, line in enumerate(_lines(path), 1):
+            chosen, count = _chosen(line, begin, end)
+            if chosen is None:
+                done.unreadable.append(f"{path.name}:{number}")
+            elif count:
+                send(chosen)
+                done.spans += count
+                done.requests += 1
+    return done
+
+
+def sender(
+    endpoint: str, headers: Mapping[str, str], patience: float = 300.0
+) -> Callable[[bytes], None]:
+    """Return what sends one request over OTLP/HTTP, and again where the destination is busy.
+
+    It raises ``CollectorError`` where the destination refuses, or is busy for ``patience`` seconds.
+    """
+    url = endpoint if endpoint.endswith("/v1/traces") else endpoint.rstrip("/") + "/v1/traces"
+    session = requests.Session()
+    session.headers.update({"Content-Type": "application/json", **headers})
+
+    def send(body: bytes) -> None:
+        deadline, wait = time.monotonic() + patience, 0.5
+        while (problem := _refusal(session, url, body)) is not None:
+            if time.monotonic() + wait > deadline:
+                raise CollectorError(
+                    f"{url}: {problem}\nhint: nothing is lost; replay the same time again"
+                )
+            time.sleep(wait)
+            wait = min(2 * wait, _LONGEST_WAIT)
+
+    return send
+
+
+def _refusal(session: requests.Session, url: str, body: bytes) -> str | None:
+    """Return why the request may be sent again; ``None`` once it was taken."""
+    try:
+        answer = session.post(url, body, timeout=_TIMEOUT, allow_redirects=False)
+    except requests.ConnectionError:
+        return "no connection"
+    except requests.Timeout:
+        return "no answer in time"
+    if answer.status_code in _RETRIED:
+        return f"status {answer.status_code}"
+    if not answer.ok or answer.is_redirect:
+        raise CollectorError(
+            f"{url}: status {answer.status_code}\nhint: mend it and replay the same time again"
+        )
+    return None
+
+
+def _lines(path: Path) -> Iterator[bytes]:
+    with path.open("rb") as file:
+        yield from file
+
+
+def _chosen(line: bytes, begin: int | None, end: int | None) -> tuple[bytes | None, int]:
+    """Return the request with only what began in time, and its spans; no request: ``None``."""
+    try:
+        message = json.loads(line)
+        kept = [_resource(one, begin, end) for one in message["resourceSpans"]]
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return None, 0
+    message["resourceSpans"] = [resource for resource, count in kept if count]
+    count = sum(count for _, count in kept)
+    return json.dumps(message, separators=(",", ":")).encode(), count
+
+
+def _resource(
+    resource: dict[str, Any], begin: int | None, end: int | None
+) -> tuple[dict[str, Any], int]:
+    scopes = []
+    count = 0
+    for scope in resource.get("scopeSpans", []):
+        spans = [span for span in scope.get("spans", []) if _in_time(span, begin, end)]
+        count += len(spans)
+        if spans:
+            scopes.append({**scope, "spans": spans})
+    return {**resource, "scopeSpans": scopes}, count
+
+
+def _in_time(span: dict[str, Any], begin: int | None, end: int | None) -> bool:
+    began = int(span["startTimeUnixNano"])
+    return (begin is None or began >= begin) and (end is None or began < end)

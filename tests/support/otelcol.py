@@ -1,0 +1,294 @@
+"""The Collector that ``make collector`` builds, run as a process against a real receiver."""
+
+from __future__ import annotations
+
+import gzip
+import http.client
+import os
+import signal
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
+from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import (
+    ExportMetricsServiceRequest,
+)
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
+from opentelemetry.proto.trace.v1.trace_pb2 import Span
+
+from support.cases import PEPPER
+from support.services import clean_environ, free_port
+
+ROOT = Path(__file__).parents[2]
+COLLECTOR = Path(os.environ.get("KEYTRAIL_OTELCOL", ROOT / "build" / "keytrail-otelcol"))
+JAEGER = Path(os.environ.get("KEYTRAIL_JAEGER", ROOT / "build" / "jaeger"))
+_MESSAGES = {
+    "/v1/traces": ExportTraceServiceRequest,
+    "/v1/logs": ExportLogsServiceRequest,
+    "/v1/metrics": ExportMetricsServiceRequest,
+}
+
+
+def binary(path: Path, made_by: str) -> Path:
+    """Return a built program; without it skip, or fail where services are required."""
+    if path.is_file():
+        return path
+    reason = f"{path.name} is not built: {made_by}"
+    if os.environ.get("KEYTRAIL_REQUIRE_SERVICES"):
+        pytest.fail(reason)
+    pytest.skip(reason)
+
+
+@dataclass
+class Receiver:
+    """An OTLP/HTTP destination; ``status`` is what it answers, and only what gets 200 is kept."""
+
+    port: int = 0
+    status: int = 200
+    requests: list[tuple[str, bytes]] = field(default_factory=list)
+    headers: list[dict[str, str]] = field(default_factory=list)
+    authorization: str | None = None
+    """Where set, requests with any other are answered 401."""
+
+    @property
+    def url(self) -> str:
+        """The base URL."""
+        return f"http://127.0.0.1:{self.port}"
+
+    def messages(self, path: str) -> list[Any]:
+        """Return the messages that arrived at ``path``."""
+        return [_MESSAGES[path].FromString(body) for at, body in list(self.requests) if at == path]
+
+    def spans(self) -> list[Span]:
+        """Return the spans that arrived, in order."""
+        return [
+            span
+            for message in self.messages("/v1/traces")
+            for resource in message.resource_spans
+            for scope in resource.scope_spans
+            for span in scope.spans
+        ]
+
+    def span_ids(self) -> list[str]:
+        """Return the span ids that arrived, those that came twice twice."""
+        return [span.span_id.hex() for span in self.spans()]
+
+    def everything(self) -> bytes:
+        """Return all bytes that arrived."""
+        return b"\n".join(body for _, body in self.requests)
+
+
+@contextmanager
+def receiver(port: int = 0) -> Iterator[Receiver]:
+    """Run a destination on ``port``, or on a free one."""
+    kept = Receiver()
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            status = kept.status
+            if kept.authorization not in (None, self.headers.get("Authorization")):
+                status = 401
+            if status == 200:
+                if self.headers.get("Content-Encoding") == "gzip":
+                    body = gzip.decompress(body)
+                kept.headers.append(dict(self.headers.items()))
+                kept.requests.append((self.path, body))
+            self.send_response(status)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+        def log_message(self, *_: Any) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", port), Handler)
+    server.daemon_threads = True
+    kept.port = server.server_address[1]
+    threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
+    try:
+        yield kept
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+@dataclass
+class Collector:
+    """A running Collector."""
+
+    command: Sequence[str]
+    environ: Mapping[str, str]
+    port: int
+    """Where its OTLP/HTTP receiver listens."""
+    directory: Path
+    process: subprocess.Popen[bytes]
+
+    def kill(self) -> None:
+        """Kill it as the system would."""
+        self.process.send_signal(signal.SIGKILL)
+        self.process.wait()
+
+    def start(self) -> None:
+        """Start it again after a kill."""
+        self.process = _started(self.command, self.environ, self.directory)
+        _await_port(self)
+
+    def log(self) -> str:
+        """Return what it has said so far."""
+        return (self.directory / "collector.log").read_text(errors="replace")
+
+
+@contextmanager
+def collector(
+    directory: Path, configs: Sequence[str | Path], *, port: int | None = None, **environ: str
+) -> Iterator[Collector]:
+    """Run the Collector with ``configs``; its queue and journal are in ``directory``/``state``.
+
+    ``port`` is that of a receiver in ``configs``; otherwise the stand-alone configuration's is set.
+    """
+    program = binary(COLLECTOR, "make collector")
+    listening = port or free_port()
+    settings = {
+        "KEYTRAIL_PEPPER": PEPPER,
+        "KEYTRAIL_DIR": str(directory / "state"),
+        "KEYTRAIL_HTTP_PORT": str(listening),
+        "KEYTRAIL_GRPC_PORT": str(free_port()),
+        "KEYTRAIL_METRICS_ENDPOINT": f"127.0.0.1:{free_port()}",
+        **environ,
+    }
+    command = [str(program)]
+    for config in configs:
+        command += ["--config", str(config)]
+    environment = clean_environ(**settings)
+    running = Collector(
+        command, environment, listening, directory, _started(command, environment, directory)
+    )
+    try:
+        _await_port(running)
+        yield running
+    finally:
+        running.process.terminate()
+        try:
+            running.process.wait(20)
+        except subprocess.TimeoutExpired:
+            running.process.kill()
+            running.process.wait()
+
+
+def _started(
+    command: Sequence[str], environ: Mapping[str, str], directory: Path
+) -> subprocess.Popen[bytes]:
+    with (directory / "collector.log").open("ab") as log:
+        return subprocess.Popen(command, env=dict(environ), stdout=log, stderr=log, cwd=directory)
+
+
+def _await_port(running: Collector) -> None:
+    def answers() -> bool:
+        assert running.process.poll() is None, running.log()[-3000:]
+        try:
+            return post(running.port, "/v1/traces", b"") == 200
+        except OSError:
+            return False
+
+    eventually(answers, 30)
+
+
+def post(port: int, path: str, body: bytes, timeout: float = 10, json: bool = False) -> int:
+    """Send one request to a Collector and return the status."""
+    line = http.client.HTTPConnection("127.0.0.1", port, timeout=timeout)
+    try:
+        kind = "application/json" if json else "application/x-protobuf"
+        line.request("POST", path, body, {"Content-Type": kind})
+        answer = line.getresponse()
+        answer.read()
+        return answer.status
+    finally:
+        line.close()
+
+
+def eventually(holds: Callable[[], bool], seconds: float = 20) -> None:
+    """Wait until ``holds``, and fail if it does not within ``seconds``."""
+    deadline = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < deadline, "it did not come to hold in time"
+        time.sleep(0.05)
+
+
+def span(
+    number: int,
+    attributes: Mapping[str, Any] | None = None,
+    *,
+    name: str = "GET /orders",
+    kind: int = Span.SPAN_KIND_SERVER,
+    start: int = 1_700_000_000_000_000_000,
+) -> Span:
+    """Return one span, with ids made of ``number``."""
+    return Span(
+        trace_id=number.to_bytes(16, "big"),
+        span_id=number.to_bytes(8, "big"),
+        name=name,
+        kind=kind,  # type: ignore[arg-type] - an enumeration's number
+        start_time_unix_nano=start + number,
+        end_time_unix_nano=start + number + 5_000_000,
+        attributes=key_values(attributes or {}),
+    )
+
+
+def traces(*spans: Span, service: str = "shop") -> bytes:
+    """Return an export request of ``spans``."""
+    message = ExportTraceServiceRequest()
+    resource = message.resource_spans.add()
+    resource.resource.attributes.extend(key_values({"service.name": service}))
+    resource.scope_spans.add().spans.extend(spans)
+    return message.SerializeToString()
+
+
+def key_values(attributes: Mapping[str, Any]) -> list[KeyValue]:
+    """Return attributes as OTLP has them."""
+    return [KeyValue(key=name, value=any_value(value)) for name, value in attributes.items()]
+
+
+def any_value(value: Any) -> AnyValue:
+    """Return a value as OTLP has it."""
+    if isinstance(value, bool):
+        return AnyValue(bool_value=value)
+    if isinstance(value, int):
+        return AnyValue(int_value=value)
+    if isinstance(value, float):
+        return AnyValue(double_value=value)
+    if isinstance(value, bytes):
+        return AnyValue(bytes_value=value)
+    if isinstance(value, list):
+        found = AnyValue()
+        found.array_value.values.extend(map(any_value, value))
+        return found
+    if isinstance(value, dict):
+        found = AnyValue()
+        found.kvlist_value.values.extend(key_values(value))
+        return found
+    return AnyValue(string_value=value)
+
+
+def plain(values: Any) -> dict[str, Any]:
+    """Return attributes as Python has them."""
+    return {item.key: _plain(item.value) for item in values}
+
+
+def _plain(value: AnyValue) -> Any:
+    kind = value.WhichOneof("value")
+    if kind == "array_value":
+        return [_plain(item) for item in value.array_value.values]
+    if kind == "kvlist_value":
+        return plain(value.kvlist_value.values)
+    return None if kind is None else getattr(value, kind)
