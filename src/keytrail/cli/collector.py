@@ -60,9 +60,7 @@ Program = Annotated[
     Path | None, typer.Option("--collector", help="The Collector to ask.", metavar="PROGRAM")
 ]
 Configs = Annotated[list[Path], typer.Argument(help="Files, in their order.", metavar="FILE…")]
-Moment = Annotated[
-    str | None, typer.Option(help="RFC 3339, 2h or 7d ago, today.", metavar="TIME")
-]
+Moment = Annotated[str | None, typer.Option(help="RFC 3339, 2h or 7d ago, today.", metavar="TIME")]
 
 
 @app.command()
@@ -196,4 +194,6 @@ def _moment(text: str | None) -> int | None:
     try:
         return None if text is None else read_moment(text, time.time_ns())
     except ValueError:
-        raise CommandError(f"{text}: no time\nhint: 2026-01-31T12:00:00Z, 2h, 7d, today", 2) from None
+        raise CommandError(
+            f"{text}: no time\nhint: 2026-01-31T12:00:00Z, 2h, 7d, today", 2
+        ) from None

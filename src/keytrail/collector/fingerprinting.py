@@ -22,6 +22,8 @@ RAW: Final = "keytrail.raw"
 """Private: the value between the first step and the second, nowhere else."""
 PEPPER_ID: Final = "keytrail.raw_pepper_id"
 PREVIOUS: Final = "keytrail.previous_raw"
+PUBLIC_ID: Final = "keytrail.public_id"
+"""Private: where a public id waits that redaction would take for a key."""
 NOT_A_HASH: Final = "keytrail.collector.not_a_hash"
 """Marks a span that came with a fingerprint that was none."""
 
@@ -39,7 +41,8 @@ HEADERS: Final = (
 URLS: Final = ("url.query", "url.full", "http.url", "http.target")
 """Where conventions, old and new, have the query."""
 
-_CAPTURED: Final = ("http.request.header.", "rpc.grpc.request.metadata.")
+_METADATA: Final = ("authorization", "x-api-key")
+"""The headers that gRPC's clients use."""
 _HASH: Final = r"^[0-9a-f]{64}$"
 _CANDIDATE: Final = 'span.cache["key"]'
 _TOLD: Final = {
@@ -48,21 +51,24 @@ _TOLD: Final = {
     "field": semconv.KEY_FIELD,
     "scheme": semconv.KEY_SCHEME,
 }
-_HASHES: Final = (
+HASHES: Final = (
     semconv.KEY_HASH,
     semconv.KEY_PREVIOUS_HASH,
     semconv.KEY_OTHER_HASHES,
     semconv.REDACTED_HASHES,
 )
+"""Attributes that hold nothing but fingerprints."""
+OWN: Final = (*HASHES, semconv.KEY_PEPPER_ID, semconv.KEY_ID)
+"""Attributes of ours that must be checked where they come from outside."""
+_PEPPER_ID: Final = pattern(r"^[0-9a-f]{8}$")
+_PUBLIC: Final = pattern(r"^(?:A3T[0-9A-Z]|AKIA|ASIA|ABIA|ACCA|LTAI|STS\.)[0-9A-Za-z]{12,}$")
 _BLANKS: Final = pattern(r"^\s+|\s+$")
 _LIST_OR_LINES: Final = pattern(r'^\["|[\r\n]')
 _PARAMETERS: Final = pattern(r'^[0-9A-Za-z_-]+\s*="')
 _CREDENTIAL: Final = pattern(r"\bCredential=(?P<key>[^/,\s]+)")
 _AWS_KEY_ID: Final = pattern(r"^(?P<key>[^:]+):")
 _CALL: Final = "(span.kind == SPAN_KIND_SERVER or span.kind == SPAN_KIND_CLIENT)"
-_UNKNOWN: Final = (
-    f"{attribute(semconv.KEY_HASH)} == nil and {attribute(RAW)} == nil and {_CALL}"
-)
+_UNKNOWN: Final = f"{attribute(semconv.KEY_HASH)} == nil and {attribute(RAW)} == nil and {_CALL}"
 
 
 def pick(headers: Iterable[str] = HEADERS) -> list[Group]:
@@ -99,26 +105,35 @@ def tell() -> list[Group]:
                 f"set({attribute(semconv.KEY_PREVIOUS_HASH)}, {previous}) "
                 f"where {previous} != nil and IsMatch({previous}, {pattern(_HASH)}) "
                 f"and {previous} != {raw}",
-                f"set({attribute(semconv.KEY_PEPPER_ID)}, "
-                f"Substring({attribute(PEPPER_ID)}, 0, 8))",
+                f"set({attribute(semconv.KEY_PEPPER_ID)}, Substring({attribute(PEPPER_ID)}, 0, 8))",
                 *_always(),
                 *_outcome(),
                 *(delete(name) for name in (RAW, PREVIOUS, PEPPER_ID)),
             ],
             [f"{raw} != nil"],
-        )
+        ),
+        Group(
+            "span",
+            [
+                f"set({attribute(semconv.KEY_ID)}, {attribute(PUBLIC_ID)})",
+                delete(PUBLIC_ID),
+            ],
+            [f"{attribute(PUBLIC_ID)} != nil"],
+        ),
     ]
 
 
 def _private_names() -> Group:
     """Whoever could set them would have us hash what they like."""
-    return Group("span", [delete(name) for name in (RAW, PEPPER_ID, PREVIOUS, NOT_A_HASH)])
+    return Group(
+        "span", [delete(name) for name in (RAW, PEPPER_ID, PREVIOUS, PUBLIC_ID, NOT_A_HASH)]
+    )
 
 
 def _hashes_from_outside() -> Group:
     one_or_list = r'^(?:[0-9a-f]{64}|\["[0-9a-f]{64}"(?:,"[0-9a-f]{64}")*\])$'
     statements = []
-    for name in _HASHES:
+    for name in HASHES:
         wrong = (
             f"{attribute(name)} != nil and "
             f"not IsMatch(String({attribute(name)}), {pattern(one_or_list)})"
@@ -127,16 +142,28 @@ def _hashes_from_outside() -> Group:
             f"set({attribute(NOT_A_HASH)}, 1) where {wrong}",
             f"delete_key(span.attributes, {text(name)}) where {wrong}",
         ]
-    there = " or ".join(f"{attribute(name)} != nil" for name in _HASHES)
-    return Group("span", statements, [there])
+    pepper_id = attribute(semconv.KEY_PEPPER_ID)
+    key_id = attribute(semconv.KEY_ID)
+    return Group(
+        "span",
+        [
+            *statements,
+            f"{delete(semconv.KEY_PEPPER_ID)} "
+            f"where {pepper_id} != nil and not IsMatch({pepper_id}, {_PEPPER_ID})",
+            f"set({attribute(PUBLIC_ID)}, {key_id}) "
+            f"where {key_id} != nil and IsMatch({key_id}, {_PUBLIC})",
+            f"{delete(semconv.KEY_ID)} where {attribute(PUBLIC_ID)} != nil",
+        ],
+        [f"{attribute(name)} != nil" for name in OWN],
+    )
 
 
 def _header(name: str) -> Group:
     """Read the header from a list or a text, under its name with dashes or underscores."""
-    places = _places(name)
+    there = places(name)
     read = [
         statement
-        for place in places
+        for place in there
         for statement in (
             f'set(span.cache["value"], {place}[0]) where IsList({place}) and Len({place}) > 0',
             f'set(span.cache["value"], {place}) where IsString({place})',
@@ -145,7 +172,7 @@ def _header(name: str) -> Group:
     taken = _authorization() if name in known_names.AUTHORIZATION else _key_header()
     gone = [
         statement
-        for place in places
+        for place in there
         for statement in (
             f'set({place}, ["{semconv.REDACTED}"]) where IsList({place})',
             f'set({place}, "{semconv.REDACTED}") where {place} != nil and not IsList({place})',
@@ -166,13 +193,20 @@ def _header(name: str) -> Group:
             *_take(),
             *gone,
         ],
-        [" or ".join(f"{place} != nil" for place in places)],
+        [" or ".join(f"{place} != nil" for place in there)],
     )
 
 
-def _places(name: str) -> list[str]:
-    spellings = dict.fromkeys((name, name.replace("-", "_")))
-    return [attribute(prefix + spelling) for prefix in _CAPTURED for spelling in spellings]
+def captured_names(header: str) -> list[str]:
+    """Return the attributes that may hold a captured header, in conventions old and new."""
+    spellings = dict.fromkeys((header, header.replace("-", "_")))
+    names = [f"http.request.header.{spelling}" for spelling in spellings]
+    return [*names, f"rpc.grpc.request.metadata.{header}"] if header in _METADATA else names
+
+
+def places(header: str) -> list[str]:
+    """Return the paths of the attributes that may hold a captured header."""
+    return [attribute(name) for name in captured_names(header)]
 
 
 def _key_header() -> list[str]:
@@ -182,7 +216,7 @@ def _key_header() -> list[str]:
     return [
         f'set(span.cache["split"], ExtractPatterns({value}, {pattern(with_scheme)})) '
         f"where {value} != nil",
-        f'set({_CANDIDATE}, {value}) where {value} != nil and {scheme} == nil',
+        f"set({_CANDIDATE}, {value}) where {value} != nil and {scheme} == nil",
         f'set({_CANDIDATE}, span.cache["split"]["rest"]) where {scheme} != nil',
         f'set(span.cache["scheme"], "none") where {value} != nil and {scheme} == nil',
         f'set(span.cache["scheme"], ToLowerCase({scheme})) where {scheme} != nil',
@@ -250,7 +284,9 @@ def _basic(rest: str) -> list[str]:
 def _signed(rest: str) -> list[str]:
     """The access key id is what is hashed: the secret does not travel."""
     schemes = _any_of([name for name in known_names.SIGNING_SCHEMES.values() if name != "aws"])
-    signing = f'span.cache["name"] != nil and IsMatch(span.cache["name"], {pattern(f"^(?:{schemes})$")})'
+    signing = (
+        f'span.cache["name"] != nil and IsMatch(span.cache["name"], {pattern(f"^(?:{schemes})$")})'
+    )
     aws = 'span.cache["name"] == "aws"'
     key = 'span.cache["signed"]["key"]'
     return [
@@ -271,16 +307,13 @@ def _query(name: str) -> Group:
         rf"(?i){separator}(?P<field>{_any_of(known_names.AMBIGUOUS_QUERY)})="
         r"(?P<key>[A-Za-z0-9_.~+/=%-]{16,})(?:[&#]|$)"
     )
-    signed = (
-        rf"(?i){separator}(?P<field>{_any_of(known_names.SIGNED_QUERY_IDS)})=(?P<key>[^&#]+)"
-    )
+    signed = rf"(?i){separator}(?P<field>{_any_of(known_names.SIGNED_QUERY_IDS)})=(?P<key>[^&#]+)"
     missing = f"{_CANDIDATE} == nil and {_UNKNOWN}"
     statements = []
     for expression, kind in ((plain, "opaque"), (doubtful, "opaque"), (signed, "signed_url")):
         statements += [
             f"set({found}, ExtractPatterns({place}, {pattern(expression)})) where {missing}",
-            f'set(span.cache["type"], {text(kind)}) '
-            f'where {missing} and {found}["key"] != nil',
+            f'set(span.cache["type"], {text(kind)}) where {missing} and {found}["key"] != nil',
             f'set(span.cache["field"], ToLowerCase({found}["field"])) '
             f'where {missing} and {found}["key"] != nil',
             f'set({_CANDIDATE}, {found}["key"]) where {missing} and {found}["key"] != nil',
@@ -322,7 +355,7 @@ def _userinfo(name: str) -> Group:
             *_judge(),
             *_take(),
             *_finding("userinfo", "userinfo"),
-            f"replace_pattern({place}, {pattern('://[^/?#@]*@')}, \"://{semconv.REDACTED}@\")",
+            f'replace_pattern({place}, {pattern("://[^/?#@]*@")}, "://{semconv.REDACTED}@")',
         ],
         [f'{place} != nil and IsMatch({place}, "@")'],
     )
@@ -346,7 +379,7 @@ def _judge() -> list[str]:
     return [
         f'replace_pattern({_CANDIDATE}, {_BLANKS}, "") where {_CANDIDATE} != nil',
         f'delete_key(span.cache, "key") where {_CANDIDATE} == "" '
-        f"or {_CANDIDATE} == \"{semconv.REDACTED}\"",
+        f'or {_CANDIDATE} == "{semconv.REDACTED}"',
         f'delete_key(span.cache, "key") where {_CANDIDATE} != nil '
         f"and IsMatch({_CANDIDATE}, {_LIST_OR_LINES})",
         f'set(span.cache["jwt"], ExtractPatterns({_CANDIDATE}, {pattern(jwt)})) '
@@ -354,8 +387,7 @@ def _judge() -> list[str]:
         f'set({claims}, ParseJSON(Decode(span.cache["jwt"]["claims"], "base64-raw-url"))) '
         f'where span.cache["jwt"]["claims"] != nil',
         f'set(span.cache["type"], "jwt") where {claims} != nil',
-        'set(span.cache["issued"], Double(UnixSeconds(span.start_time))) '
-        f"where {claims} != nil",
+        f'set(span.cache["issued"], Double(UnixSeconds(span.start_time))) where {claims} != nil',
         f'set(span.cache["issued"], {claims}["iat"]) where IsDouble({claims}["iat"])',
         f'delete_key(span.cache, "key") where IsDouble({expires}) '
         f'and {expires} - span.cache["issued"] <= {LONG_LIVED_SECONDS}.0',

@@ -35,11 +35,10 @@ QUEUE: Final = {
 }
 
 
-def audit_path(exporters: list[str], redact: list[str]) -> Part:
+def audit_path(exporters: list[str]) -> Part:
     """Return what takes the audit spans out of ``forward/keytrail_kept`` and keeps them.
 
-    ``exporters`` deliver them, the journal stands beside them; ``redact`` are the processors that
-    search for every shape.
+    ``exporters`` deliver them, the journal stands beside them.
     """
     schema, redactions = attribute(semconv.SCHEMA_VERSION), attribute(semconv.REDACTIONS)
     return Part(
@@ -66,7 +65,7 @@ def audit_path(exporters: list[str], redact: list[str]) -> Part:
                     },
                     AUDIT: {
                         "receivers": [TO_AUDIT],
-                        "processors": ["filter/keytrail_audit", *redact],
+                        "processors": ["filter/keytrail_audit"],
                         "exporters": [*exporters, JOURNAL, measuring.TO_METRICS],
                     },
                 }

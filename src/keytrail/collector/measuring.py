@@ -101,9 +101,7 @@ def _uses() -> dict[str, Any]:
         "namespace": "keytrail",
         "histogram": {"unit": "s", "explicit": {"buckets": _BUCKETS}},
         "exclude_dimensions": ["span.name", "span.kind", "status.code"],
-        "dimensions": [
-            {"name": name, "default": default} for name, default in defaults.items()
-        ],
+        "dimensions": [{"name": name, "default": default} for name, default in defaults.items()],
         "resource_metrics_key_attributes": ["service.name"],
         "aggregation_cardinality_limit": "${env:KEYTRAIL_METRICS_SERIES:-2000}",
         "metrics_flush_interval": "5s",

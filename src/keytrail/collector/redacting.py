@@ -10,46 +10,43 @@ from typing import TYPE_CHECKING, Any, Final
 
 from keytrail import semconv
 from keytrail.collector import shapes
-from keytrail.collector.fingerprinting import NOT_A_HASH
+from keytrail.collector.fingerprinting import (
+    HASHES,
+    NOT_A_HASH,
+    PEPPER_ID,
+    PREVIOUS,
+    PUBLIC_ID,
+    RAW,
+    URLS,
+    captured_names,
+)
 from keytrail.collector.ottl import Group, attribute, delete, dollars, text
+from keytrail.collector.suspicion import MASKED
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
 _LIFTED: Final = "keytrail.lifted."
-_MASKED: Final = "redaction.masked.count"
-_COUNTS: Final = (_MASKED, "redaction.ignored.count", "redaction.allowed.count")
+_COUNTS: Final = (MASKED, "redaction.ignored.count", "redaction.allowed.count")
 _STARS: Final = r"[*]{4}"
 
 SECRET_NAMES: Final = (
-    "api_key",
-    "api-key",
-    "apikey",
-    "apiKey",
-    "authorization",
-    "auth_token",
-    "auth-token",
-    "access_token",
-    "client_secret",
+    "api[-_]?key",
+    "api[kK]ey",
+    "API[-_]?KEY",
+    "Api[-_]?Key",
+    "uthorization",
+    "[-_]token$$",
+    "^token$$",
+    "secret$$",
+    "secret[-_]key",
     "cookie",
     "passw",
-    "private-token",
-    "private_key",
-    "secret_key",
+    "private[-_]key",
     "subscription-key",
-    "subscription_key",
 )
 """Parts of attribute names whose whole value is secret."""
 
-OWN: Final = (
-    semconv.KEY_HASH,
-    semconv.KEY_PREVIOUS_HASH,
-    semconv.KEY_OTHER_HASHES,
-    semconv.REDACTED_HASHES,
-    semconv.KEY_PEPPER_ID,
-    semconv.KEY_ID,
-)
-"""keytrail's own values that may look like a key; those that come from outside are checked."""
 FIXED: Final = (
     semconv.SCHEMA_VERSION,
     semconv.DIRECTION,
@@ -74,34 +71,57 @@ FIXED: Final = (
 )
 """Names with a fixed vocabulary or a number, not searched: that would cost more than all else."""
 
+NOT_SEARCHED: Final = ("client.address", "user_agent.original")
+"""Searched only in spans under suspicion: long, always there, and hardly ever the place of a key."""
 
-def redaction(patterns: Iterable[str]) -> dict[str, Any]:
-    """Return the redaction processor for ``patterns``; it says how many values it replaced."""
+
+def at_a_glance(headers: Iterable[str]) -> dict[str, Any]:
+    """Return the redaction processor for every span and metric.
+
+    Not searched is what has a fixed vocabulary, what is searched by other means (URLs, captured
+    headers) and what is long and hardly ever holds a key.
+    """
+    captured = [name for header in headers for name in captured_names(header)]
     return {
         "allow_all_keys": True,
         "redact_all_types": True,
         "summary": "info",
-        "ignored_keys": [*OWN, *FIXED],
-        "allowed_values": [dollars(rf'^(?:\["REDACTED"(?:,"REDACTED")*\]|REDACTED)$')],
-        "blocked_key_patterns": list(SECRET_NAMES),
-        "blocked_values": [dollars(expression) for expression in patterns],
+        "ignored_keys": [*HASHES, *FIXED, *NOT_SEARCHED, *URLS, *captured],
+        "blocked_values": [dollars(expression) for expression in shapes.for_spans()],
     }
 
 
-def for_spans() -> dict[str, Any]:
-    """Return the instance for everything."""
-    return redaction(shapes.for_spans())
+def thorough() -> dict[str, Any]:
+    """Return the redaction processor that knows every shape, for spans under suspicion and logs."""
+    return {
+        "allow_all_keys": True,
+        "redact_all_types": True,
+        "summary": "info",
+        "ignored_keys": [*HASHES, RAW, PREVIOUS, PEPPER_ID, PUBLIC_ID],
+        "allowed_values": [dollars(r'^(?:\["REDACTED"(?:,"REDACTED")*\]|REDACTED)$')],
+        "blocked_key_patterns": list(SECRET_NAMES),
+        "blocked_values": [dollars(expression) for expression in shapes.for_audit_and_logs()],
+    }
 
 
-def for_audit_and_logs() -> dict[str, Any]:
-    """Return the instance that knows every shape."""
-    return redaction(shapes.for_audit_and_logs())
+def lift_scopes() -> list[Group]:
+    """Return the group that puts the names of instrumentation libraries where they are searched."""
+    return [Group("scope", [_lift("name", "scope", "scope.name")])]
+
+
+def lower_scopes() -> list[Group]:
+    """Return the groups that take away what the redaction processor says of unsuspected spans."""
+    return [
+        Group("resource", _counted("resource"), [_touched("resource")]),
+        Group("scope", _scope(), [f"{_lifted('name', 'scope')} != nil"]),
+        Group("span", [delete("redaction.ignored.count")]),
+    ]
 
 
 def lift_traces() -> list[Group]:
     """Return the groups that put what is no attribute of a span into one."""
     return [
-        Group("scope", [_lift("name", "scope", "scope.name")]),
+        *lift_scopes(),
         Group(
             "span",
             [
@@ -127,9 +147,9 @@ def lower_traces() -> list[Group]:
                 f"set(span.name, {_lifted('name')})",
                 f"set(span.status.message, {status}) where {status} != nil",
                 f'set(span.trace_state, "") where {state} != nil and {state} != span.trace_state',
-                *_add_redactions("span", attribute(_MASKED)),
+                *_add_redactions("span", attribute(MASKED)),
             ],
-            [f"{attribute(_MASKED)} != nil"],
+            [f"{attribute(MASKED)} != nil"],
         ),
         Group(
             "span",
@@ -145,7 +165,7 @@ def lower_traces() -> list[Group]:
             [
                 *_stars("spanevent"),
                 f"set(spanevent.name, {_lifted('name', 'spanevent')})",
-                *_add_redactions("span", attribute(_MASKED, "spanevent")),
+                *_add_redactions("span", attribute(MASKED, "spanevent")),
                 delete(_LIFTED + "name", "spanevent"),
                 *(delete(name, "spanevent") for name in _COUNTS),
             ],
@@ -156,7 +176,7 @@ def lower_traces() -> list[Group]:
 def lift_logs() -> list[Group]:
     """Return the groups that put what is no attribute of a log record into one."""
     return [
-        Group("scope", [_lift("name", "scope", "scope.name")]),
+        *lift_scopes(),
         Group(
             "log",
             [
@@ -181,7 +201,7 @@ def lower_logs() -> list[Group]:
                 f"set(log.severity_text, {severity}) where {severity} != nil",
                 f"set(log.event_name, {event}) where {event} != nil",
                 *_add_redactions("log", attribute(body, "log")),
-                *_add_redactions("log", attribute(_MASKED, "log")),
+                *_add_redactions("log", attribute(MASKED, "log")),
                 f'replace_pattern(log.body, "{_STARS}", "{semconv.REDACTED}") '
                 f"where {attribute(body, 'log')} != nil and IsString(log.body)",
                 *(delete(_LIFTED + name, "log") for name in ("severity", "event")),
@@ -236,7 +256,7 @@ def _touched(of: str) -> str:
 def _stars(of: str) -> Sequence[str]:
     return [
         f'replace_all_patterns({of}.attributes, "value", {text(_STARS)}, "{semconv.REDACTED}") '
-        f"where {attribute(_MASKED, of)} != nil"
+        f"where {attribute(MASKED, of)} != nil"
     ]
 
 

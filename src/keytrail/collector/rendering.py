@@ -61,15 +61,15 @@ def render(
 
 
 def dropped(
-    before: Mapping[str, Any], after: Mapping[str, Any], allowed: set[str] = frozenset()  # type: ignore[assignment]
+    before: Mapping[str, Any],
+    after: Mapping[str, Any],
+    allowed: set[str] = frozenset(),  # type: ignore[assignment]
 ) -> list[str]:
     """Return the paths of what ``before`` has and ``after`` has no more, or otherwise.
 
     Not told: the receivers of the pipelines that are ``allowed``, and a longer list of extensions.
     """
-    expected = {
-        ("service", "pipelines", pipeline, "receivers"): None for pipeline in allowed
-    }
+    expected = {("service", "pipelines", pipeline, "receivers"): None for pipeline in allowed}
     return [
         "::".join(path)
         for path, value in _leaves(before)
