@@ -11,7 +11,10 @@ import json
 import re
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from random import Random
 
 SHAPES_FILE: Final = Path(__file__).parents[1] / "redaction" / "token-shapes.json"
 
@@ -133,3 +136,30 @@ def _outside_classes(expression: str) -> list[tuple[int, str]]:
         for match in re.finditer(r"\\.|\[[^\]]*\]|.", expression, re.DOTALL)
         if len(match.group()) == 1
     ]
+
+
+def example(shape: dict[str, Any], dice: Random) -> str:
+    """Return a token of ``shape``, as its ``example`` describes it."""
+    return "".join(_piece(piece, dice) for piece in shape["example"])
+
+
+def _piece(piece: Any, dice: Random) -> str:
+    if isinstance(piece, str):
+        return piece
+    if isinstance(piece, dict) and "any" in piece:
+        return "".join(_piece(inner, dice) for inner in dice.choice(piece["any"]))
+    if isinstance(piece, dict):
+        times = dice.randint(piece["min"], piece["max"] or piece["min"] + 2)
+        return "".join(_piece(inner, dice) for _ in range(times) for inner in piece["rep"])
+    alphabet, least, most = piece
+    letters = _letters(alphabet)
+    return "".join(dice.choices(letters, k=dice.randint(least, most or least + 10)))
+
+
+def _letters(alphabet: str) -> str:
+    ranges = re.sub(
+        r"(.)-(.)",
+        lambda match: "".join(map(chr, range(ord(match[1]), ord(match[2]) + 1))),
+        alphabet,
+    )
+    return ranges
