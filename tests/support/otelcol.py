@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import base64
 import gzip
+import hashlib
 import http.client
+import json
 import os
 import signal
 import subprocess
 import threading
 import time
+import urllib.request
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -17,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from google.protobuf.json_format import ParseDict
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import (
     ExportMetricsServiceRequest,
@@ -103,6 +108,8 @@ def receiver(port: int = 0) -> Iterator[Receiver]:
             if status == 200:
                 if self.headers.get("Content-Encoding") == "gzip":
                     body = gzip.decompress(body)
+                if self.headers.get("Content-Type") == "application/json":
+                    body = _from_json(body)
                 kept.headers.append(dict(self.headers.items()))
                 kept.requests.append((self.path, body))
             self.send_response(status)
@@ -123,6 +130,17 @@ def receiver(port: int = 0) -> Iterator[Receiver]:
         server.server_close()
 
 
+def _from_json(body: bytes) -> bytes:
+    """Return a request for traces as protobuf; OTLP's JSON has ids in hex, protobuf's in base64."""
+    message = json.loads(body)
+    for resource in message["resourceSpans"]:
+        for scope in resource["scopeSpans"]:
+            for one in scope["spans"]:
+                for name in one.keys() & {"traceId", "spanId", "parentSpanId"}:
+                    one[name] = base64.b64encode(bytes.fromhex(one[name])).decode()
+    return ParseDict(message, ExportTraceServiceRequest()).SerializeToString()
+
+
 @dataclass
 class Collector:
     """A running Collector."""
@@ -131,6 +149,10 @@ class Collector:
     environ: Mapping[str, str]
     port: int
     """Where its OTLP/HTTP receiver listens."""
+    metrics: int
+    """Where keytrail's metrics can be scraped."""
+    telemetry: int
+    """Where the Collector's own metrics can be scraped."""
     directory: Path
     process: subprocess.Popen[bytes]
 
@@ -158,22 +180,21 @@ def collector(
     ``port`` is that of a receiver in ``configs``; otherwise the stand-alone configuration's is set.
     """
     program = binary(COLLECTOR, "make collector")
-    listening = port or free_port()
+    listening, metrics, telemetry = port or free_port(), free_port(), free_port()
     settings = {
         "KEYTRAIL_PEPPER": PEPPER,
         "KEYTRAIL_DIR": str(directory / "state"),
         "KEYTRAIL_HTTP_PORT": str(listening),
         "KEYTRAIL_GRPC_PORT": str(free_port()),
-        "KEYTRAIL_METRICS_ENDPOINT": f"127.0.0.1:{free_port()}",
+        "KEYTRAIL_METRICS_ENDPOINT": f"127.0.0.1:{metrics}",
         **environ,
     }
     command = [str(program)]
-    for config in configs:
+    for config in (*configs, _own_metrics(directory, telemetry)):
         command += ["--config", str(config)]
     environment = clean_environ(**settings)
-    running = Collector(
-        command, environment, listening, directory, _started(command, environment, directory)
-    )
+    process = _started(command, environment, directory)
+    running = Collector(command, environment, listening, metrics, telemetry, directory, process)
     try:
         _await_port(running)
         yield running
@@ -184,6 +205,24 @@ def collector(
         except subprocess.TimeoutExpired:
             running.process.kill()
             running.process.wait()
+
+
+def _own_metrics(directory: Path, port: int) -> Path:
+    """Return a file that moves the Collector's own metrics from their usual port."""
+    path = directory / "own-metrics.yaml"
+    exporter = f"{{prometheus: {{host: 127.0.0.1, port: {port}}}}}"
+    path.write_text(
+        f"service: {{telemetry: {{metrics: {{readers: [{{pull: {{exporter: {exporter}}}}}]}}}}}}\n"
+    )
+    return path
+
+
+def scraped(port: int) -> dict[str, float]:
+    """Return the samples of a Prometheus endpoint: name and labels, value."""
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=5) as answer:
+        lines = answer.read().decode().splitlines()
+    samples = (line.rpartition(" ") for line in lines if line and not line.startswith("#"))
+    return {name: float(value) for name, _, value in samples}
 
 
 def _started(
@@ -204,12 +243,11 @@ def _await_port(running: Collector) -> None:
     eventually(answers, 30)
 
 
-def post(port: int, path: str, body: bytes, timeout: float = 10, json: bool = False) -> int:
+def post(port: int, path: str, body: bytes, timeout: float = 10) -> int:
     """Send one request to a Collector and return the status."""
     line = http.client.HTTPConnection("127.0.0.1", port, timeout=timeout)
     try:
-        kind = "application/json" if json else "application/x-protobuf"
-        line.request("POST", path, body, {"Content-Type": kind})
+        line.request("POST", path, body, {"Content-Type": "application/x-protobuf"})
         answer = line.getresponse()
         answer.read()
         return answer.status
@@ -235,7 +273,7 @@ def span(
 ) -> Span:
     """Return one span, with ids made of ``number``."""
     return Span(
-        trace_id=number.to_bytes(16, "big"),
+        trace_id=hashlib.md5(number.to_bytes(8, "big")).digest(),
         span_id=number.to_bytes(8, "big"),
         name=name,
         kind=kind,  # type: ignore[arg-type] - an enumeration's number

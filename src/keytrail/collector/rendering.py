@@ -92,7 +92,7 @@ def _holds(tree: Any, path: tuple[str, ...], value: Any) -> bool:
         tree = tree[name]
     if path == ("service", "extensions"):
         return not isinstance(value, list) or set(value) <= set(tree)
-    return bool(tree == value)
+    return bool(tree == value) or (not value and isinstance(tree, dict))
 
 
 def _backends(names: Sequence[str]) -> Part:

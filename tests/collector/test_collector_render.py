@@ -1,0 +1,415 @@
+"""keytrail's configuration merges into what different teams have, and drops nothing of it."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Mapping
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from support.cases import F1, K1, PEPPER
+from support.otelcol import (
+    COLLECTOR,
+    Receiver,
+    binary,
+    collector,
+    eventually,
+    plain,
+    post,
+    receiver,
+    span,
+    traces,
+)
+from support.services import clean_environ, free_port
+
+from keytrail.collector import components, program, rendering, shipped, yours
+from keytrail.collector.errors import CollectorError
+from keytrail.collector.fragment import as_text
+
+SHIPPED = Path(__file__).parents[2] / "collector-config"
+DUMMY = "0123456789abcdef0123456789abcdef"
+"""Six teams, as they write. Each listens on PORT and sends to SINK."""
+PLAIN = """
+receivers:
+  otlp: {protocols: {http: {endpoint: "127.0.0.1:${env:PORT}"}}}
+exporters:
+  otlp_http: {endpoint: "${env:SINK}", sending_queue: {enabled: false}}
+service:
+  pipelines:
+    traces: {receivers: [otlp], exporters: [otlp_http]}
+"""
+USUAL = """
+receivers:
+  otlp:
+    protocols:
+      grpc: {endpoint: "127.0.0.1:${env:GRPC_PORT}"}
+      http: {endpoint: "127.0.0.1:${env:PORT}"}
+processors:
+  memory_limiter: {check_interval: 1s, limit_mib: 512}
+  batch: {timeout: 100ms, send_batch_size: 512}
+  attributes:
+    actions: [{key: team, value: on, action: insert}]
+exporters:
+  otlphttp:
+    endpoint: ${env:SINK}
+    sending_queue: {enabled: false}
+  debug: {verbosity: basic}
+extensions:
+  health_check: {endpoint: "127.0.0.1:${env:HEALTH_PORT}"}
+service:
+  extensions: [health_check]
+  telemetry: {metrics: {level: none}}
+  pipelines:
+    traces:
+      receivers: [otlp]
+      processors: [memory_limiter, attributes, batch]
+      exporters: [otlphttp, debug]
+    logs:
+      receivers: [otlp]
+      processors: [memory_limiter, batch]
+      exporters: [otlphttp]
+    metrics:
+      receivers: [otlp]
+      exporters: [otlphttp]
+"""
+SAMPLING = """
+receivers:
+  otlp: {protocols: {http: {endpoint: "127.0.0.1:${env:PORT}"}}}
+processors:
+  tail_sampling:
+    decision_wait: 500ms
+    policies:
+      - {name: one in a hundred, type: probabilistic, probabilistic: {sampling_percentage: 100}}
+  batch/late: {timeout: 100ms}
+exporters:
+  otlp_http/vendor: {endpoint: "${env:SINK}", headers: {x-vendor: "1e3"}}
+  otlp_http/copy: {endpoint: "${env:SINK}/copy"}
+service:
+  pipelines:
+    traces/all:
+      receivers: [otlp]
+      processors: [tail_sampling, batch/late]
+      exporters: [otlp_http/vendor, otlp_http/copy]
+"""
+SEVERAL = """
+receivers:
+  otlp: {protocols: {http: {endpoint: "127.0.0.1:${env:PORT}"}}}
+  otlp/internal: {protocols: {http: {endpoint: "127.0.0.1:${env:PORT_2}"}}}
+exporters:
+  otlp_http: {endpoint: "${env:SINK}"}
+  file/debug: {path: "${env:DIRECTORY}/debug.json"}
+service:
+  pipelines:
+    traces/public: {receivers: [otlp], exporters: [otlp_http]}
+    traces/internal: {receivers: [otlp/internal], exporters: [otlp_http]}
+    traces/everything: {receivers: [otlp, otlp/internal], exporters: [file/debug]}
+"""
+CONNECTED = """
+receivers:
+  otlp: {protocols: {http: {endpoint: "127.0.0.1:${env:PORT}"}}}
+processors: {batch: {timeout: 100ms}}
+connectors:
+  span_metrics: {}
+  routing:
+    default_pipelines: [traces/rest]
+    table: [{condition: 'attributes["service.name"] == "shop"', pipelines: [traces/shop]}]
+exporters:
+  otlp_http: {endpoint: "${env:SINK}"}
+  debug: {}
+service:
+  pipelines:
+    traces: {receivers: [otlp], exporters: [routing, span_metrics]}
+    traces/shop: {receivers: [routing], processors: [batch], exporters: [otlp_http]}
+    traces/rest: {receivers: [routing], exporters: [debug]}
+    metrics: {receivers: [span_metrics], exporters: [debug]}
+"""
+FROM_ENVIRONMENT = """
+receivers:
+  otlp: {protocols: {http: {endpoint: "127.0.0.1:${env:PORT}"}}}
+processors: {batch: {timeout: 100ms}}
+exporters:
+  otlp_http: {endpoint: "${env:SINK}"}
+extensions:
+  health_check: {endpoint: "127.0.0.1:${env:HEALTH_PORT}"}
+service:
+  extensions: ${env:EXTENSIONS:-[health_check]}
+  pipelines:
+    traces:
+      receivers: ${env:RECEIVERS:-[otlp]}
+      processors: ${env:PROCESSORS:-[batch]}
+      exporters: [otlp_http]
+"""
+ANCHORED = """
+x-retry: &retry {retry_on_failure: {enabled: yes, max_interval: 5s}}
+receivers:
+  otlp: {protocols: {http: {endpoint: "127.0.0.1:${env:PORT}"}}}
+exporters:
+  otlp_http:
+    <<: *retry
+    endpoint: ${env:SINK}
+service:
+  pipelines:
+    traces: {receivers: [otlp], exporters: [otlp_http]}
+"""
+TEAMS = {
+    "plain": PLAIN,
+    "usual": USUAL,
+    "sampling": SAMPLING,
+    "several": SEVERAL,
+    "connected": CONNECTED,
+    "from the environment": FROM_ENVIRONMENT,
+}
+"""The teams whose files the Collector takes as they are."""
+
+
+def settings(tmp_path: Path, sink: Receiver | None = None) -> dict[str, str]:
+    ports = ("PORT", "GRPC_PORT", "HEALTH_PORT", "PORT_2")
+    return {
+        "SINK": sink.url if sink else "http://127.0.0.1:9",
+        "DIRECTORY": str(tmp_path),
+        "KEYTRAIL_DIR": str(tmp_path / "state"),
+        "KEYTRAIL_PEPPER": PEPPER,
+        **{name: str(free_port()) for name in ports},
+    }
+
+
+def rendered(tmp_path: Path, team: str, mode: Any, backend: str = "otlp") -> list[Path]:
+    base, ours = tmp_path / "yours.yaml", tmp_path / "keytrail.yaml"
+    base.write_text(team)
+    part = rendering.render(yours.read([base], {}), mode, [backend], environ={})
+    ours.write_text(as_text(part))
+    return [base, ours]
+
+
+def without(config: Mapping[str, Any], allowed: set[str]) -> dict[str, Any]:
+    """Return the merged configuration of a team without what in front may change."""
+    copy = yaml.safe_load(yaml.safe_dump(dict(config)))
+    for name in allowed:
+        copy["service"]["pipelines"][name].pop("receivers", None)
+    return dict(copy)
+
+
+@pytest.mark.parametrize("mode", ["beside", "in-front"])
+@pytest.mark.parametrize("team", TEAMS)
+def test_nothing_of_a_teams_is_dropped(team: str, mode: Any, tmp_path: Path) -> None:
+    """print-config shows all of a team's after the merge, but receivers of what is behind us."""
+    otelcol = binary(COLLECTOR, "make collector")
+    environ = clean_environ(**settings(tmp_path))
+    files = rendered(tmp_path, TEAMS[team], mode)
+    assert program.validate(otelcol, files, environ) == []
+    before = program.print_config(otelcol, files[:1], environ)
+    after = program.print_config(otelcol, files, environ)
+    behind = {
+        name
+        for name, pipeline in after["service"]["pipelines"].items()  # type: ignore[index]
+        if any("forward/keytrail_to" in one for one in pipeline["receivers"])
+    }
+    assert bool(behind) == (mode == "in-front")
+    assert rendering.dropped(without(before, behind), after) == []
+    assert all("keytrail" in name for name in added(before, after))
+
+
+def added(before: Mapping[str, Any], after: Mapping[str, Any]) -> set[str]:
+    """Return the names of components and pipelines that came to a configuration."""
+    sections = ("extensions", "receivers", "processors", "connectors", "exporters")
+    names = {
+        name
+        for section in sections
+        for name in set(after.get(section) or {}) - set(before.get(section) or {})
+    }
+    return names | set(after["service"]["pipelines"]) - set(before["service"]["pipelines"])
+
+
+@pytest.mark.parametrize("mode", ["beside", "in-front"])
+@pytest.mark.parametrize("team", TEAMS)
+def test_a_team_and_the_audit_both_get_every_span(team: str, mode: Any, tmp_path: Path) -> None:
+    """Behind every team's configuration each destination gets each span once, and the audit its."""
+    keyed = [span(number, {"http.request.header.x-api-key": [K1]}) for number in range(1, 21)]
+    rest = [span(number, {"url.path": "/"}) for number in range(21, 101)]
+    with ExitStack() as stack:
+        sink, audit = stack.enter_context(receiver()), stack.enter_context(receiver())
+        environ = settings(tmp_path, sink)
+        running = stack.enter_context(
+            collector(
+                tmp_path,
+                rendered(tmp_path, TEAMS[team], mode),
+                port=int(environ["PORT"]),
+                KEYTRAIL_AUDIT_ENDPOINT=audit.url,
+                **environ,
+            )
+        )
+        assert post(running.port, "/v1/traces", traces(*keyed, *rest)) == 200
+        eventually(lambda: len(sink.spans()) >= 100 and len(audit.spans()) >= 20)
+        everyone, of_audit = (
+            [f"{n:016x}" for n in range(1, 101)],
+            [f"{n:016x}" for n in range(1, 21)],
+        )
+        assert sorted(sink.span_ids()) == everyone
+        assert sorted(audit.span_ids()) == of_audit
+        hashes = {plain(one.attributes)["keytrail.key.hash"] for one in audit.spans()}
+        assert hashes == {F1}
+        assert (K1.encode() in sink.everything()) == (mode == "beside")
+        assert K1.encode() not in audit.everything()
+
+
+@pytest.mark.parametrize("backend", ["otlp-grpc", "jaeger", "tempo", "clickhouse", "kafka"])
+def test_every_backend_that_can_be_built_is_taken(backend: str, tmp_path: Path) -> None:
+    """The Collector takes the fragment of a backend behind a team's configuration."""
+    otelcol = binary(COLLECTOR, "make collector")
+    files = rendered(tmp_path, USUAL, "in-front", backend)
+    assert program.validate(otelcol, files, clean_environ(**settings(tmp_path))) == []
+
+
+@pytest.mark.parametrize("name", ["beside", "in-front", "in-front-all"])
+@pytest.mark.parametrize("folder", [".", "older"])
+def test_shipped_fragments_are_taken_by_hand(name: str, folder: str, tmp_path: Path) -> None:
+    """A fragment is taken as it is shipped, with the extensions in the environment."""
+    otelcol = binary(COLLECTOR, "make collector")
+    base = tmp_path / "yours.yaml"
+    base.write_text(USUAL)
+    environ = clean_environ(
+        **settings(tmp_path), KEYTRAIL_EXTENSIONS="[health_check, file_storage/keytrail]"
+    )
+    assert program.validate(otelcol, [base, SHIPPED / folder / f"{name}.yaml"], environ) == []
+
+
+def test_shipped_fragments_are_what_the_package_makes() -> None:
+    """The files of collector-config are the ones that the package would write."""
+    made = shipped.texts()
+    assert {name: (SHIPPED / name).read_text() for name in made} == made
+
+
+def test_older_collectors_get_older_names(tmp_path: Path) -> None:
+    """Names follow the component list of the team's Collector, and what it lacks is named."""
+    base = tmp_path / "yours.yaml"
+    base.write_text(PLAIN)
+    part = rendering.render(yours.read([base], {}), "in-front", environ={})
+    listed = listing(part.config, older=True)
+    older = components.named_for(part, components.read(yaml.safe_dump(listed)))
+    assert [name for name in older.config["exporters"] if name.startswith("otlphttp/")]
+    assert "spanmetrics/keytrail" in older.config["connectors"]
+    assert (
+        "spanmetrics/keytrail"
+        in older.config["service"]["pipelines"]["metrics/keytrail"]["receivers"]
+    )
+    listed["processors"] = []
+    lacking = components.missing(part, components.read(yaml.safe_dump(listed)))
+    assert lacking == [
+        "processors: delta_to_cumulative",
+        "processors: filter",
+        "processors: memory_limiter",
+        "processors: redaction",
+        "processors: transform",
+    ]
+
+
+def listing(config: Mapping[str, Any], *, older: bool) -> dict[str, Any]:
+    """Return what ``otelcol components`` would print of a Collector that has just what is needed."""
+    sections = ("extensions", "receivers", "processors", "connectors", "exporters")
+    listed: dict[str, Any] = {"buildinfo": {"version": "0.140.0"}}
+    for section in sections:
+        kinds = {name.partition("/")[0] for name in config.get(section, {})}
+        if older:
+            kinds = {components.OLDER_NAMES.get((section, kind), kind) for kind in kinds}
+        listed[section] = [{"name": kind} for kind in sorted(kinds)]
+    return listed
+
+
+REFUSED = {
+    "no pipelines": ("receivers: {}\n", "service.pipelines is not written out here"),
+    "no YAML": ("a: [", "line 1: this is no YAML"),
+    "a list": ("- a\n", "this is no Collector configuration"),
+    "ours already": (
+        PLAIN + "processors: {filter/keytrail_audit: {}}\n",
+        "filter/keytrail_audit is there already, and would be replaced",
+    ),
+    "extensions of a variable without a value": (
+        PLAIN.replace("service:\n", "service:\n  extensions: ${env:NOT_SET_HERE}\n"),
+        "service.extensions is ${env:NOT_SET_HERE}, which has no value here",
+    ),
+    "receivers of a variable in two pipelines": (
+        SEVERAL.replace("receivers: [otlp]", 'receivers: "${env:NOT_SET_HERE}"'),
+        "traces/public::receivers is ${env:NOT_SET_HERE}, which has no value here",
+    ),
+    "nothing to audit": (
+        PLAIN.replace("traces:", "logs:"),
+        "no traces pipeline has a receiver: there is nothing to audit",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_what_would_be_dropped_is_refused(case: str, tmp_path: Path) -> None:
+    """Rendering refuses, and says where and why, before something of a team's is dropped."""
+    content, message = REFUSED[case]
+    base = tmp_path / "yours.yaml"
+    base.write_text(content)
+    with pytest.raises(CollectorError) as refused:
+        rendering.render(yours.read([base], {}), "in-front", environ={})
+    assert message in str(refused.value)
+
+
+def test_a_list_from_the_environment_is_read_and_told(tmp_path: Path) -> None:
+    """A list of extensions that the environment has is read now, extended, and that is said."""
+    base = tmp_path / "yours.yaml"
+    base.write_text(FROM_ENVIRONMENT)
+    read = yours.read([base], {"EXTENSIONS": "[health_check, pprof]"})
+    part = rendering.render(read, "beside", environ={})
+    assert part.config["service"]["extensions"] == [
+        "health_check",
+        "pprof",
+        "file_storage/keytrail",
+    ]
+    assert part.config["service"]["pipelines"]["traces/keytrail_in"]["receivers"] == (
+        "${env:RECEIVERS:-[otlp]}"
+    )
+    assert len(read.notes) == 1
+    assert "Render again when it changes" in read.notes[0]
+
+
+def test_texts_of_a_team_stay_what_they_are(tmp_path: Path) -> None:
+    """Words that YAML 1.1 would turn into other types, and merge keys, are read as they are."""
+    base = tmp_path / "yours.yaml"
+    base.write_text(ANCHORED)
+    read = yours.read([base], {})
+    assert read.config["exporters"]["otlp_http"] == {
+        "retry_on_failure": {"enabled": "yes", "max_interval": "5s"},
+        "endpoint": "${env:SINK}",
+    }
+
+
+def test_the_storage_that_no_list_has_is_told(tmp_path: Path) -> None:
+    """validate says that an extension is missing from the list, which the Collector does not."""
+    otelcol = binary(COLLECTOR, "make collector")
+    environ = clean_environ(**settings(tmp_path), KEYTRAIL_EXTENSIONS="[]")
+    wrong = program.validate(otelcol, [SHIPPED / "standalone.yaml"], environ)
+    assert wrong == [
+        "service::extensions does not list file_storage/keytrail: the Collector would not start"
+    ]
+
+
+def test_random_configurations_lose_nothing() -> None:
+    """Whatever pipelines a team has, the merge drops nothing but receivers that moved."""
+    dice = random.Random(5)
+    for _ in range(200):
+        config = random_team(dice)
+        read = yours.Yours(config, config["service"]["pipelines"], config["service"]["extensions"])
+        for mode in ("beside", "in-front"):
+            rendering.render(read, mode, environ={})  # type: ignore[arg-type] - literals of a tuple
+
+
+def random_team(dice: random.Random) -> dict[str, Any]:
+    receivers = [f"otlp/{number}" for number in range(3)]
+    names = ["traces", "traces/a", "traces/b/c", "logs", "metrics/x"]
+    pipelines = {
+        name: {"receivers": dice.sample(receivers, dice.randint(1, 3)), "exporters": ["debug"]}
+        for name in ["traces", *dice.sample(names[1:], dice.randint(0, 4))]
+    }
+    return {
+        "receivers": dict.fromkeys(receivers),
+        "exporters": {"debug": ""},
+        "service": {"extensions": ["health_check"], "pipelines": pipelines},
+    }
