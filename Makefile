@@ -1,7 +1,7 @@
 # Sets everything up in .venv, then does what was asked. Needs make, Python 3.10 or newer, and PyPI.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint bench clean
+.PHONY: help demo test lint bench collector jaeger-demo clean
 
 PYTHON ?= $(shell for python in python3.14 python3.13 python3.12 python3.11 python3.10 python3; do \
 	$$python -c 'import sys; sys.exit(sys.version_info < (3, 10))' >/dev/null 2>&1 && echo $$python && break; \
@@ -9,11 +9,13 @@ PYTHON ?= $(shell for python in python3.14 python3.13 python3.12 python3.11 pyth
 BIN := .venv/bin
 
 help:
-	@echo 'make demo   start two services, send requests, and see who used which key'
-	@echo 'make test   run the tests'
-	@echo 'make lint   check style and types'
-	@echo 'make bench  measure what keytrail costs'
-	@echo 'make clean  remove what make has made'
+	@echo 'make demo         start two services, send requests, and see who used which key'
+	@echo 'make test         run the tests'
+	@echo 'make lint         check style and types'
+	@echo 'make bench        measure what keytrail costs'
+	@echo 'make collector    build the OpenTelemetry Collector of collector-config; needs Go'
+	@echo 'make jaeger-demo  the demo through a Collector into Jaeger; needs Go'
+	@echo 'make clean        remove what make has made'
 
 demo: .venv/demo-installed
 	@$(BIN)/keytrail demo --dir .demo
@@ -29,8 +31,19 @@ lint: .venv/tests-installed
 bench: .venv/tests-installed
 	$(BIN)/python -m benchmarks
 
+collector: build/keytrail-otelcol
+
+jaeger-demo: .venv/demo-installed build/keytrail-otelcol build/jaeger
+	@$(BIN)/python -m keytrail.demo.jaeger --dir .demo-jaeger
+
+build/keytrail-otelcol: collector-config/builder.yaml
+	@collector-config/build collector
+
+build/jaeger: collector-config/jaeger/go.mod collector-config/jaeger/go.sum
+	@collector-config/build jaeger
+
 clean:
-	rm -rf .venv .demo dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf .venv .demo .demo-jaeger dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
 .venv/demo-installed: pyproject.toml | $(BIN)/python
 	@$(call install,--editable '.[demo]')

@@ -6,7 +6,8 @@ import json
 import os
 import sys
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Final
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
@@ -21,8 +22,21 @@ _STYLES: Final[dict[State, str]] = {"ok": "green", "warn": "yellow", "fail": "bo
 _BREAK_OPENTELEMETRY: Final = ("OTEL_SDK_DISABLED", "OTEL_PROPAGATORS")
 """What is checked and told must not also break the checks that load OpenTelemetry."""
 
+Collector = Annotated[
+    Path | None,
+    typer.Option(
+        help="Also check an OpenTelemetry Collector: its program, or the output of its command "
+        "`components`.",
+        metavar="FILE",
+    ),
+]
 
-def doctor(format: TextFormat = "text", home: Home = None) -> None:  # noqa: A002 - option's name
+
+def doctor(
+    format: TextFormat = "text",  # noqa: A002 - option's name
+    home: Home = None,
+    collector: Collector = None,
+) -> None:
     """Check this Python environment and its settings; exit 1 when something fails.
 
     Run it where the service runs: same environment, same user, same variables.
@@ -33,12 +47,20 @@ def doctor(format: TextFormat = "text", home: Home = None) -> None:  # noqa: A00
     for name in _BREAK_OPENTELEMETRY:
         os.environ.pop(name, None)
     found = examine(read_quietly(home), environ)
+    if collector is not None:
+        found += _of_collector(collector)
     if format == "json":
         sys.stdout.write(json.dumps({"checks": [asdict(check) for check in found]}) + "\n")
     else:
         _print(found)
     if any(check.state == "fail" for check in found):
         raise typer.Exit(1)
+
+
+def _of_collector(given: Path) -> list[Check]:
+    from keytrail.cli.checks import collector
+
+    return list(collector.checks(given))
 
 
 def _print(found: Sequence[Check]) -> None:

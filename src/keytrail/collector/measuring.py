@@ -17,7 +17,7 @@ CAPPED: Final = "traces/keytrail_metrics"
 PROMETHEUS: Final = "prometheus/keytrail"
 DELTA: Final = "delta_to_cumulative/keytrail"
 RENAME: Final = "transform/keytrail_metrics"
-_NAMES: Final = "${env:KEYTRAIL_KEY_NAMES:-.{0,64}}"
+_NAMES: Final = "${env:KEYTRAIL_KEY_NAMES:-.*}"
 _BUCKETS: Final = (
     "5ms 10ms 25ms 50ms 100ms 250ms 500ms 1s 2500ms 5s 10s".split()  # noqa: SIM905 - one line
 )
@@ -38,7 +38,7 @@ def metrics(*, logs: bool) -> Part:
                             "span",
                             [
                                 f"set({name}, {text(semconv.OTHER)}) where {name} != nil "
-                                f'and not IsMatch({name}, "^(?:{_NAMES})$$")'
+                                f'and (not IsMatch({name}, "^(?:{_NAMES})$$") or IsMatch({name}, "^.{{65}}"))'
                             ],
                         )
                     ]

@@ -37,7 +37,7 @@ COMMON: Final = (
 )
 """The beginnings that most keys have: what every span is searched for."""
 
-_TAIL: Final = "[0-9A-Za-z_.~+/%=-]*"
+TAIL: Final = "[0-9A-Za-z_.~+/%=-]*"
 """A shape may be the beginning of another one: nothing that goes on from it may stay."""
 
 NAMED: Final = (
@@ -76,12 +76,12 @@ def shapes() -> list[dict[str, Any]]:
 
 def for_spans() -> list[str]:
     """Return the patterns that every string of every span, event and metric is searched for."""
-    return [*NAMED, *(found + _TAIL for found in COMMON)]
+    return [*NAMED, *(found + TAIL for found in COMMON)]
 
 
 def for_audit_and_logs() -> list[str]:
     """Return all patterns: what is rare is searched for where there is less to search."""
-    listed = [found + _TAIL for shape in shapes() for found in patterns_of(shape)]
+    listed = [found + TAIL for shape in shapes() for found in patterns_of(shape)]
     return list(dict.fromkeys([*IN_TEXT, *for_spans(), *listed]))
 
 

@@ -1,0 +1,1 @@
+"""The Collector plugin: configuration for one Collector or another, and what it journaled."""
