@@ -38,7 +38,7 @@ def yours(tmp_path: Path) -> str:
 
 
 def test_show_prints_what_is_shipped(tmp_path: Path) -> None:
-    """show lists the files, and prints one as it is."""
+    """Show lists the files, and prints one as it is."""
     listed = run("collector", "show", cwd=tmp_path)
     assert set(listed.stdout.split()) >= {"standalone", "beside", "in-front", "builder", "alerts"}
     shown = run("collector", "show", "backends/jaeger", cwd=tmp_path)
@@ -96,7 +96,7 @@ def test_a_wrong_backend_is_named(tmp_path: Path) -> None:
 
 
 def test_validate_asks_the_collector(tmp_path: Path) -> None:
-    """validate exits 0 for what the Collector takes, and says what it does not take."""
+    """Validate exits 0 for what the Collector takes, and says what it does not take."""
     otelcol = str(binary(COLLECTOR, "make collector"))
     good = run(
         *("collector", "validate", str(SHIPPED / "standalone.yaml"), "--collector", otelcol),
@@ -112,7 +112,7 @@ def test_validate_asks_the_collector(tmp_path: Path) -> None:
 
 
 def test_doctor_names_missing_components(tmp_path: Path) -> None:
-    """doctor says of a Collector which components it lacks, and of ours that it has them all."""
+    """Doctor says of a Collector which components it lacks, and of ours that it has them all."""
     listed = {"buildinfo": {"version": "0.130.0"}, "processors": [{"name": "transform"}]}
     (tmp_path / "components.yaml").write_text(yaml.safe_dump(listed))
     options = ("doctor", "--format", "json", "--home", str(tmp_path / "home"), "--collector")
@@ -132,11 +132,12 @@ def checks(printed: str) -> set[str]:
 
 
 def test_replay_says_what_is_wrong(tmp_path: Path) -> None:
-    """replay names a directory without a journal, a time that is none, a header without a value."""
+    """Replay names a directory without a journal, a time that is none, a header without a value."""
     cases = {
         (): (
             1,
-            f"keytrail: {tmp_path}: no audit*.jsonl here\nhint: the journal is in $KEYTRAIL_DIR/journal\n",
+            f"keytrail: {tmp_path}: no audit*.jsonl here\n"
+            "hint: the journal is in $KEYTRAIL_DIR/journal\n",
         ),
         ("--since", "soon"): (
             2,

@@ -8,7 +8,7 @@ import hmac
 import json
 import random
 import string
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -56,7 +56,7 @@ def authorization(value: str) -> dict[str, Any]:
     return {"http.request.header.authorization": [value]}
 
 
-FORMS = {
+FORMS: dict[str, Callable[[str], dict[str, Any]]] = {
     "a list": header,
     "a list under the older name": lambda key: {"http.request.header.x_api_key": [key]},
     "a text": lambda key: {"http.request.header.x-api-key": f" {key} "},
@@ -88,7 +88,7 @@ def _stands_alone(key: str) -> bool:
 
 
 def seen_through(
-    tmp_path: Path, attributes: list[Mapping[str, Any]], **environ: str
+    tmp_path: Path, attributes: Sequence[Mapping[str, Any]], **environ: str
 ) -> list[dict[str, Any]]:
     """Return what arrives of spans with these attributes, in their order."""
     with (
@@ -134,7 +134,7 @@ ALWAYS = {
     "keytrail.sampled": True,
 }
 IN_HEADER = {"keytrail.key.location": "header", "keytrail.key.type": "opaque"}
-TOLD = {
+TOLD: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "header, denied": (
         {**header(K1), "http.response.status_code": 401},
         {

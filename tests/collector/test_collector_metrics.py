@@ -11,6 +11,7 @@ import pytest
 import yaml
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 
+from keytrail.collector import program
 from support.cases import K1
 from support.otelcol import (
     COLLECTOR,
@@ -25,8 +26,6 @@ from support.otelcol import (
     traces,
 )
 from support.services import clean_environ
-
-from keytrail.collector import program
 
 SHIPPED = Path(__file__).parents[2] / "collector-config"
 STANDALONE = SHIPPED / "standalone.yaml"
@@ -157,7 +156,7 @@ def _logs_with(key: str) -> bytes:
     message = ExportLogsServiceRequest()
     record = message.resource_logs.add().scope_logs.add().log_records.add()
     record.body.string_value = f"refused {key}"
-    return message.SerializeToString()
+    return bytes(message.SerializeToString())
 
 
 @pytest.mark.parametrize("name", ["remote-write", "otlp"])

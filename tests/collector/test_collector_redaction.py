@@ -15,6 +15,9 @@ from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import (
     ExportMetricsServiceRequest,
 )
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
+
+from keytrail.collector import shapes
 from support.cases import K1, K2
 from support.otelcol import (
     Receiver,
@@ -28,8 +31,6 @@ from support.otelcol import (
     span,
     traces,
 )
-
-from keytrail.collector import shapes
 
 STANDALONE = Path(__file__).parents[2] / "collector-config" / "standalone.yaml"
 LIVE = "sk_live_4eC39HqLyjWDarjtT1zdp7dc"
@@ -67,12 +68,12 @@ def leaky_spans() -> list[Any]:
         span(15, {"db.query.text": f"SELECT * FROM t WHERE token='{LIVE}'"}),
         span(16, {"keytrail.key.hash": K1, "keytrail.key.name": LIVE}),
         span(17, {"keytrail.schema_version": "1.0", "user_agent.original": f"bot {LIVE}"}),
-        span(18, {}, kind=1),
+        span(18, {}, kind=Span.SPAN_KIND_INTERNAL),
         span(19, {}),
         span(20, {"password": "hunter2-and-more"}),
     ]
     spans[17].status.message = f"401 for {url}"
-    spans[17].status.code = 2
+    spans[17].status.code = Status.STATUS_CODE_ERROR
     spans[17].trace_state = f"vendor={LIVE}"
     event = spans[18].events.add(name=f"retry {LIVE}")
     event.attributes.extend(
@@ -93,7 +94,7 @@ def leaky_traces() -> bytes:
     resource.resource.attributes.extend(key_values({"process.command_line": f"app --key={LIVE}"}))
     resource.scope_spans[0].scope.name = f"tracer {LIVE}"
     resource.scope_spans[0].scope.attributes.extend(key_values({"built.with": LIVE}))
-    return message.SerializeToString()
+    return bytes(message.SerializeToString())
 
 
 def leaky_logs() -> bytes:
@@ -117,7 +118,7 @@ def leaky_logs() -> bytes:
             event_name=f"event {LIVE}",
             attributes=key_values({"url": f"/p?api_key={K1}", "x-api-key": K1}),
         )
-    return message.SerializeToString()
+    return bytes(message.SerializeToString())
 
 
 def leaky_metrics() -> bytes:
@@ -129,7 +130,7 @@ def leaky_metrics() -> bytes:
     metric.sum.is_monotonic = True
     point = metric.sum.data_points.add(as_int=3, time_unix_nano=1)
     point.attributes.extend(key_values({"url": f"/p?api_key={K1}", "token": LIVE, "route": "/p"}))
-    return message.SerializeToString()
+    return bytes(message.SerializeToString())
 
 
 def records(message: ExportLogsServiceRequest) -> list[Any]:

@@ -10,6 +10,10 @@ from typing import Any
 
 import pytest
 import yaml
+
+from keytrail.collector import components, program, rendering, shipped, yours
+from keytrail.collector.errors import CollectorError
+from keytrail.collector.fragment import as_text
 from support.cases import F1, K1, PEPPER
 from support.otelcol import (
     COLLECTOR,
@@ -25,12 +29,8 @@ from support.otelcol import (
 )
 from support.services import clean_environ, free_port
 
-from keytrail.collector import components, program, rendering, shipped, yours
-from keytrail.collector.errors import CollectorError
-from keytrail.collector.fragment import as_text
-
 SHIPPED = Path(__file__).parents[2] / "collector-config"
-DUMMY = "0123456789abcdef0123456789abcdef"
+MODES: tuple[rendering.Mode, ...] = ("beside", "in-front")
 """Six teams, as they write. Each listens on PORT and sends to SINK."""
 PLAIN = """
 receivers:
@@ -236,7 +236,6 @@ def test_a_team_and_the_audit_both_get_every_span(team: str, mode: Any, tmp_path
             collector(
                 tmp_path,
                 rendered(tmp_path, TEAMS[team], mode),
-                port=int(environ["PORT"]),
                 KEYTRAIL_AUDIT_ENDPOINT=audit.url,
                 **environ,
             )
@@ -307,7 +306,7 @@ def test_older_collectors_get_older_names(tmp_path: Path) -> None:
 
 
 def listing(config: Mapping[str, Any], *, older: bool) -> dict[str, Any]:
-    """Return what ``otelcol components`` would print of a Collector that has just what is needed."""
+    """Return what a Collector that has just what is needed says of its components."""
     sections = ("extensions", "receivers", "processors", "connectors", "exporters")
     listed: dict[str, Any] = {"buildinfo": {"version": "0.140.0"}}
     for section in sections:
@@ -382,7 +381,7 @@ def test_texts_of_a_team_stay_what_they_are(tmp_path: Path) -> None:
 
 
 def test_the_storage_that_no_list_has_is_told(tmp_path: Path) -> None:
-    """validate says that an extension is missing from the list, which the Collector does not."""
+    """Validate says that an extension is missing from the list, which the Collector does not."""
     otelcol = binary(COLLECTOR, "make collector")
     environ = clean_environ(**settings(tmp_path), KEYTRAIL_EXTENSIONS="[]")
     wrong = program.validate(otelcol, [SHIPPED / "standalone.yaml"], environ)
@@ -397,8 +396,8 @@ def test_random_configurations_lose_nothing() -> None:
     for _ in range(200):
         config = random_team(dice)
         read = yours.Yours(config, config["service"]["pipelines"], config["service"]["extensions"])
-        for mode in ("beside", "in-front"):
-            rendering.render(read, mode, environ={})  # type: ignore[arg-type] - literals of a tuple
+        for mode in MODES:
+            rendering.render(read, mode, environ={})
 
 
 def random_team(dice: random.Random) -> dict[str, Any]:

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from support.otelcol import collector, eventually, post, receiver, span, traces
-from support.services import free_port
-
 from keytrail.collector import rendering, yours
 from keytrail.collector.fragment import as_text
+from support.otelcol import collector, eventually, post, receiver, span, traces
+from support.services import free_port
 
 SAMPLED_AT_ONE_PERCENT = """
 receivers:
@@ -62,15 +61,13 @@ class Arrived:
 def sampled(directory: Path, configs: list[Path]) -> Arrived:
     """Send the same spans through a Collector; wait until nothing more arrives."""
     directory.mkdir()
-    port = free_port()
     with (
         receiver() as sink,
         receiver() as audit,
         collector(
             directory,
             configs,
-            port=port,
-            PORT=str(port),
+            PORT=str(free_port()),
             SINK=sink.url,
             KEYTRAIL_AUDIT_ENDPOINT=audit.url,
         ) as running,

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from google.protobuf.json_format import ParseDict
+from google.protobuf.json_format import ParseDict  # type: ignore[import-untyped]
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import (
     ExportMetricsServiceRequest,
@@ -36,7 +36,7 @@ from support.services import clean_environ, free_port
 ROOT = Path(__file__).parents[2]
 COLLECTOR = Path(os.environ.get("KEYTRAIL_OTELCOL", ROOT / "build" / "keytrail-otelcol"))
 JAEGER = Path(os.environ.get("KEYTRAIL_JAEGER", ROOT / "build" / "jaeger"))
-_MESSAGES = {
+_MESSAGES: dict[str, Any] = {
     "/v1/traces": ExportTraceServiceRequest,
     "/v1/logs": ExportLogsServiceRequest,
     "/v1/metrics": ExportMetricsServiceRequest,
@@ -138,7 +138,7 @@ def _from_json(body: bytes) -> bytes:
             for one in scope["spans"]:
                 for name in one.keys() & {"traceId", "spanId", "parentSpanId"}:
                     one[name] = base64.b64encode(bytes.fromhex(one[name])).decode()
-    return ParseDict(message, ExportTraceServiceRequest()).SerializeToString()
+    return bytes(ParseDict(message, ExportTraceServiceRequest()).SerializeToString())
 
 
 @dataclass
@@ -173,14 +173,15 @@ class Collector:
 
 @contextmanager
 def collector(
-    directory: Path, configs: Sequence[str | Path], *, port: int | None = None, **environ: str
+    directory: Path, configs: Sequence[str | Path], **environ: str
 ) -> Iterator[Collector]:
     """Run the Collector with ``configs``; its queue and journal are in ``directory``/``state``.
 
-    ``port`` is that of a receiver in ``configs``; otherwise the stand-alone configuration's is set.
+    ``PORT`` is where a receiver of ``configs`` listens that is not the stand-alone configuration's.
     """
     program = binary(COLLECTOR, "make collector")
-    listening, metrics, telemetry = port or free_port(), free_port(), free_port()
+    listening = int(environ.get("PORT") or free_port())
+    metrics, telemetry = free_port(), free_port()
     settings = {
         "KEYTRAIL_PEPPER": PEPPER,
         "KEYTRAIL_DIR": str(directory / "state"),
@@ -268,7 +269,7 @@ def span(
     attributes: Mapping[str, Any] | None = None,
     *,
     name: str = "GET /orders",
-    kind: int = Span.SPAN_KIND_SERVER,
+    kind: Span.SpanKind.ValueType = Span.SPAN_KIND_SERVER,
     start: int = 1_700_000_000_000_000_000,
 ) -> Span:
     """Return one span, with ids made of ``number``."""
@@ -276,7 +277,7 @@ def span(
         trace_id=hashlib.md5(number.to_bytes(8, "big")).digest(),
         span_id=number.to_bytes(8, "big"),
         name=name,
-        kind=kind,  # type: ignore[arg-type] - an enumeration's number
+        kind=kind,
         start_time_unix_nano=start + number,
         end_time_unix_nano=start + number + 5_000_000,
         attributes=key_values(attributes or {}),
@@ -289,7 +290,7 @@ def traces(*spans: Span, service: str = "shop") -> bytes:
     resource = message.resource_spans.add()
     resource.resource.attributes.extend(key_values({"service.name": service}))
     resource.scope_spans.add().spans.extend(spans)
-    return message.SerializeToString()
+    return bytes(message.SerializeToString())
 
 
 def key_values(attributes: Mapping[str, Any]) -> list[KeyValue]:

@@ -1,4 +1,4 @@
-"""Keys that services in other languages captured: picked, fingerprinted, told as keytrail tells them.
+"""Keys that services in other languages captured: picked, fingerprinted, told as keytrail would.
 
 Three steps, since the Collector's language has no HMAC and its redaction processor can't choose: a
 transform picks the value into a private attribute, a redaction processor replaces what stands there
@@ -254,9 +254,9 @@ def _authorization() -> list[str]:
 
 def _parameters(rest: str) -> list[str]:
     """``Token token="…"`` has the key; any other list of parameters has none that is known."""
-    token = r'(?i)^token="?(?P<key>[^",;\s]+)'
+    named = r'(?i)^token="?(?P<key>[^",;\s]+)'
     return [
-        f'set(span.cache["parameter"], ExtractPatterns({rest}, {pattern(token)})) '
+        f'set(span.cache["parameter"], ExtractPatterns({rest}, {pattern(named)})) '
         f"where {_CANDIDATE} != nil and {rest} != nil",
         f'set({_CANDIDATE}, span.cache["parameter"]["key"]) '
         f'where span.cache["parameter"]["key"] != nil',

@@ -67,7 +67,7 @@ def _dumped(value: Any) -> str:
 class _Dumper(yaml.SafeDumper):
     """Short lists on one line, what holds an expansion unquoted where YAML allows it."""
 
-    def ignore_aliases(self, data: Any) -> bool:
+    def ignore_aliases(self, data: Any) -> bool:  # noqa: ARG002
         """Write what stands twice twice: the Collector's readers need no anchors."""
         return True
 

@@ -73,10 +73,10 @@ def audit_path(exporters: list[str]) -> Part:
         },
         {
             STORAGE: "The queues on disk. fsync: what was acknowledged survives a power cut.",
-            "filter/keytrail_kept": "Keeps audit spans, and those in which a raw key was redacted.\n"
+            "filter/keytrail_kept": "Keeps audit spans, and those in which a key was redacted.\n"
             "An error is not passed over: the sender tries again.",
-            JOURNAL: "Beside every queue, since a destination that answers 400, 401, 403, 404, 413\n"
-            "or 500 empties its queue. Only with rotation it survives kill -9 and restarts.\n"
+            JOURNAL: "Beside every queue, since 400, 401, 403, 404, 413 and 500 of a destination\n"
+            "empty its queue. Only with rotation it survives kill -9 and restarts.\n"
             "max_days and max_megabytes x max_backups bound it: the oldest is deleted.",
             AUDIT: "No batch processor here: it would lose what it holds at a kill.",
         },

@@ -38,7 +38,9 @@ def metrics(*, logs: bool) -> Part:
                             "span",
                             [
                                 f"set({name}, {text(semconv.OTHER)}) where {name} != nil "
-                                f'and (not IsMatch({name}, "^(?:{_NAMES})$$") or IsMatch({name}, "^.{{65}}"))'
+                                f'and not IsMatch({name}, "^(?:{_NAMES})$$")',
+                                f"set({name}, {text(semconv.OTHER)}) where {name} != nil "
+                                f'and IsMatch({name}, "^.{{65}}")',
                             ],
                         )
                     ]

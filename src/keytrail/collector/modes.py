@@ -220,8 +220,8 @@ def _before(signals: Sequence[Signal], headers: Sequence[str]) -> Part:
         Part(
             {"processors": processors},
             {
-                REDACT: "What every string is searched for. Every pattern begins with a literal: an\n"
-                "alternation or (?i) in front would cost five to ten times as much."
+                REDACT: "What all is searched for. Every pattern begins with a literal:\n"
+                "a group or a flag in front would cost five to ten times as much."
             },
         ),
     )

@@ -1,4 +1,4 @@
-"""The Collector's transformation language, written by program: statements and how text is quoted."""
+"""The Collector's transformation language, written by program: statements and quoted texts."""
 
 from __future__ import annotations
 

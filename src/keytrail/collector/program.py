@@ -1,4 +1,4 @@
-"""A Collector's own commands: does it take a configuration, and what is it built with?"""
+"""A Collector's own commands: whether it takes a configuration, and what it is built with."""
 
 from __future__ import annotations
 

@@ -72,7 +72,7 @@ FIXED: Final = (
 """Names with a fixed vocabulary or a number, not searched: that would cost more than all else."""
 
 NOT_SEARCHED: Final = ("client.address", "user_agent.original")
-"""Searched only in spans under suspicion: long, always there, and hardly ever the place of a key."""
+"""Searched only in spans under suspicion: long, always there, hardly ever the place of a key."""
 
 
 def at_a_glance(headers: Iterable[str]) -> dict[str, Any]:

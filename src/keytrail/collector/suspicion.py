@@ -1,8 +1,8 @@
 """Which spans need more than a glance: the one test that every span has to pass.
 
-Everything that is thorough costs more than a team would pay for every span. So spans are parted: what
-this condition does not suspect goes on at once. It may suspect too much, which costs time; it must
-not suspect too little. It is written so that no part of it can fail: absent values have no match.
+Everything that is thorough costs more than a team would pay for every span. So spans are parted:
+what this condition does not suspect goes on at once. It may suspect too much, which costs time; it
+must not suspect too little. No part of it can fail: what is absent matches nothing.
 """
 
 from __future__ import annotations

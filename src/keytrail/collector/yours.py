@@ -1,7 +1,7 @@
 """The configuration that a team runs, read without changing what its texts mean.
 
-Every scalar stays the text that it is: a reader that took ``on`` or ``1e3`` for something else would
-write another value back.
+Every scalar stays the text that it is: a reader that took ``on`` or ``1e3`` for something else
+would write another value back.
 """
 
 from __future__ import annotations

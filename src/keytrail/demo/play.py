@@ -14,6 +14,8 @@ from keytrail.demo.errors import DemoError
 from keytrail.demo.load import send_all
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from rich.console import Console
 
     from keytrail.demo.cast import Cast
@@ -30,8 +32,12 @@ _SEED: Final = 20
 """Of the dice that the plan throws; keys come from the system's randomness."""
 
 
-def perform(stage: Stage, cast: Cast, count: int, talk: Console) -> list[Answered]:
+def perform(
+    stage: Stage, cast: Cast, count: int, talk: Console, settings: Mapping[str, str] | None = None
+) -> list[Answered]:
     """Run the services, send ``count`` requests, stop the services; return what was answered.
+
+    ``settings`` are variables that our two services get besides.
 
     Raises:
         DemoError: a service did not start, answer or stop.
@@ -40,7 +46,8 @@ def perform(stage: Stage, cast: Cast, count: int, talk: Console) -> list[Answere
     theft = plan.stolen(cast)
     day = plan.ordinary(cast, count - len(theft), random.Random(_SEED))  # noqa: S311 - no secret
     asked = Counter(request.caller.name for request in day)
-    wanted = services.services(cast, {_GREEDY: asked[_GREEDY] * 4 // 5}, _watching(stage))
+    watching = {**_watching(stage), **(settings or {})}
+    wanted = services.services(cast, {_GREEDY: asked[_GREEDY] * 4 // 5}, watching)
     with Progress(*_columns(), console=talk) as progress:
         starting = progress.add_task("starting two services and a paid API", total=1)
         sending = progress.add_task("sending requests", total=count)

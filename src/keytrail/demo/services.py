@@ -52,7 +52,7 @@ def services(
     settings of OpenTelemetry and keytrail for the two services that are ours; ``per_hour`` is the
     quota of the customers that have one.
     """
-    paid_api, warehouse, orders = _free_ports(3)
+    paid_api, warehouse, orders = free_ports(3)
     # uvicorn's access log would write whatever key a caller puts into the URL.
     uvicorn = ("-m", "uvicorn", "orders:app", "--no-access-log", "--log-level", "warning")
     return (
@@ -116,7 +116,8 @@ def _orders(
     }
 
 
-def _free_ports(count: int) -> list[int]:
+def free_ports(count: int) -> list[int]:
+    """Return so many ports that were free a moment ago."""
     with ExitStack() as held:
         sockets = [held.enter_context(socket.socket()) for _ in range(count)]
         for one in sockets:
