@@ -57,19 +57,33 @@ FIXED: Final = (
     semconv.USE_TIME,
     semconv.SAMPLED,
     "client.port",
+    "code.function.name",
+    "db.system",
+    "db.system.name",
+    "error.type",
     "http.request.method",
     "http.response.status_code",
+    "http.route",
     "http.status_code",
+    "messaging.system",
+    "network.peer.address",
     "network.peer.port",
     "network.protocol.name",
     "network.protocol.version",
+    "network.transport",
+    "rpc.method",
+    "rpc.service",
+    "rpc.system",
+    "server.address",
     "server.port",
     "telemetry.sdk.language",
     "telemetry.sdk.name",
     "telemetry.sdk.version",
+    "thread.id",
+    "thread.name",
     "url.scheme",
 )
-"""Names with a fixed vocabulary or a number, not searched: that would cost more than all else."""
+"""What code, not a caller, has chosen, and numbers: searching them would cost more than the rest."""
 
 NOT_SEARCHED: Final = ("client.address", "user_agent.original")
 """Searched only in spans under suspicion: long, always there, hardly ever the place of a key."""

@@ -21,18 +21,7 @@ MASKED: Final = "redaction.masked.count"
 
 _IN_TEXT: Final = ("=", r"_[0-9A-Za-z]{10,}", "-[0-9A-Za-z_-]{16,}", "AIza", "eyJ", r"SG\.")
 """What a text with a key holds, however it begins. Each is a literal first: found fast."""
-_IN_URL: Final = (
-    "=[^&]{9,}",
-    "ey=",
-    "EY=",
-    "oken=",
-    "OKEN=",
-    "ig=",
-    "ure=",
-    "ret=",
-    "word=",
-    "wd=",
-)
+_IN_URL: Final = ("=[^&]{9,}", "ey=", "EY=", "oken=", "ig=", "word=")
 """What a query with a key holds: a long value, or a short one behind a name that ends so."""
 _IN_WHOLE_URL: Final = (r"_[0-9A-Za-z]{10,}", "-[0-9A-Za-z_-]{16,}", "://[^/]*@", "AIza", "eyJ")
 
@@ -81,8 +70,11 @@ def of_anything(headers: Iterable[str]) -> str:
             of_audit(headers),
             *(f"{attribute(name)} != nil" for name in named),
             "Len(span.events) > 0",
-            *(_any(path, _IN_TEXT) for path in ("span.name", "span.status.message")),
-            f'(span.trace_state != "" and {_any("span.trace_state", _IN_TEXT)})',
+            _any("span.name", _IN_TEXT),
+            *(
+                f'({path} != "" and {_any(path, _IN_TEXT)})'
+                for path in ("span.status.message", "span.trace_state")
+            ),
         ]
     )
 
