@@ -15,7 +15,6 @@ TO_KEPT: Final = "forward/keytrail_kept"
 TO_AUDIT: Final = "forward/keytrail_audit"
 STORAGE: Final = "file_storage/keytrail"
 JOURNAL: Final = "file/keytrail_journal"
-DELIVERY: Final = "otlp_http/keytrail_audit"
 ONLY_AUDIT: Final = "filter/keytrail_only_audit"
 LIMITER: Final = "memory_limiter/keytrail"
 _DIRECTORY: Final = "${env:KEYTRAIL_DIR:-/var/lib/keytrail}"
@@ -79,26 +78,6 @@ def audit_path(exporters: list[str]) -> Part:
             "empty its queue. Only with rotation it survives kill -9 and restarts.\n"
             "max_days and max_megabytes x max_backups bound it: the oldest is deleted.",
             AUDIT: "No batch processor here: it would lose what it holds at a kill.",
-        },
-    )
-
-
-def delivery() -> Part:
-    """Return the exporter to wherever ``KEYTRAIL_AUDIT_ENDPOINT`` points."""
-    return Part(
-        {
-            "exporters": {
-                DELIVERY: {
-                    "endpoint": "${env:KEYTRAIL_AUDIT_ENDPOINT:-http://127.0.0.1:4328}",
-                    "headers": {"authorization": "${env:KEYTRAIL_AUDIT_AUTHORIZATION:-}"},
-                    "retry_on_failure": RETRY,
-                    "sending_queue": QUEUE,
-                }
-            }
-        },
-        {
-            DELIVERY: "Retries for ever, batches behind the disk. A million spans, at about a\n"
-            "kilobyte each, are a gigabyte; when the queue is full senders get 503 and try again."
         },
     )
 

@@ -83,7 +83,7 @@ FIXED: Final = (
     "thread.name",
     "url.scheme",
 )
-"""What code, not a caller, has chosen, and numbers: searching them would cost more than the rest."""
+"""What code, not a caller, has chosen, and numbers: searching these would cost more than all."""
 
 NOT_SEARCHED: Final = ("client.address", "user_agent.original")
 """Searched only in spans under suspicion: long, always there, hardly ever the place of a key."""

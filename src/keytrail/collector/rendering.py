@@ -6,7 +6,7 @@ import os
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from keytrail.collector import fingerprinting, modes
-from keytrail.collector.backends import backend
+from keytrail.collector.backends import Backend, backends
 from keytrail.collector.errors import CollectorError
 from keytrail.collector.fragment import Part, merged, together
 from keytrail.collector.keeping import STORAGE
@@ -22,16 +22,16 @@ Mode = Literal["beside", "in-front"]
 _SHARED_IN_TEXT: Final = "\nhint: write the list out, or set the variable as the Collector has it"
 
 
-def standalone(backends: Sequence[str] = ("otlp",), more_headers: Sequence[str] = ()) -> Part:
-    """Return a whole configuration."""
-    delivered = _backends(backends)
-    return together(modes.standalone(_exporters(delivered), _headers(more_headers)), delivered)
+def standalone(to: Sequence[str] = ("otlp",), more_headers: Sequence[str] = ()) -> Part:
+    """Return a whole configuration that delivers to these backends."""
+    delivered = backends(to)
+    return together(modes.standalone(delivered.exporters, _headers(more_headers)), delivered.part)
 
 
 def render(
     yours: Yours,
     mode: Mode,
-    backends: Sequence[str] = ("otlp",),
+    to: Sequence[str] = ("otlp",),
     more_headers: Sequence[str] = (),
     environ: Mapping[str, str] = os.environ,
 ) -> Part:
@@ -42,8 +42,8 @@ def render(
             would be dropped.
 
     """
-    delivered = _backends(backends)
-    exporters, headers = _exporters(delivered), _headers(more_headers)
+    delivered = backends(to)
+    exporters, headers = delivered.exporters, _headers(more_headers)
     if mode == "beside":
         part = modes.beside(_all_receivers(yours, environ), exporters, headers)
         moved: dict[str, list[str]] = {}
@@ -53,7 +53,7 @@ def render(
             raise CollectorError("no traces pipeline has a receiver: there is nothing to audit")
         part = modes.in_front(ways, exporters, headers)
         moved = _moved(yours, ways)
-    part = together(part, delivered, _glue(yours, delivered, moved))
+    part = together(part, delivered.part, _glue(yours, delivered, moved))
     lost = dropped(yours.config, merged(yours.config, part.config), allowed=set(moved))
     if lost:
         raise CollectorError(f"{lost[0]} of the configuration would be dropped")
@@ -95,21 +95,13 @@ def _holds(tree: Any, path: tuple[str, ...], value: Any) -> bool:
     return bool(tree == value) or (not value and isinstance(tree, dict))
 
 
-def _backends(names: Sequence[str]) -> Part:
-    return together(*(backend(name) for name in names))
-
-
-def _exporters(delivered: Part) -> list[str]:
-    return list(delivered.config.get("exporters", {}))
-
-
 def _headers(more: Sequence[str]) -> list[str]:
     return list(dict.fromkeys([*fingerprinting.HEADERS, *(name.lower() for name in more)]))
 
 
-def _glue(yours: Yours, delivered: Part, moved: Mapping[str, list[str]]) -> Part:
+def _glue(yours: Yours, delivered: Backend, moved: Mapping[str, list[str]]) -> Part:
     """Return what changes of the team's: the list of extensions, and receivers that moved."""
-    added = [STORAGE, *delivered.config.get("extensions", {})]
+    added = [STORAGE, *delivered.part.config.get("extensions", {})]
     extensions = list(dict.fromkeys([*yours.extensions, *added]))
     pipelines = {pipeline: {"receivers": names} for pipeline, names in moved.items()}
     return Part(

@@ -7,8 +7,8 @@ writes them anew; a test compares.
 
 from __future__ import annotations
 
-from keytrail.collector import files, fingerprinting, modes, rendering
-from keytrail.collector.backends import backend
+from keytrail.collector import files, fingerprinting, loki, modes, rendering
+from keytrail.collector.backends import backends
 from keytrail.collector.components import with_older_names
 from keytrail.collector.fragment import Part, as_text, together
 from keytrail.collector.modes import SIGNALS, Way
@@ -18,6 +18,10 @@ _EXTENSIONS = "${env:KEYTRAIL_EXTENSIONS:-[file_storage/keytrail]}"
 _BY_HAND = """
 KEYTRAIL_RECEIVERS: the receivers of your pipeline, [otlp] if not set.
 KEYTRAIL_EXTENSIONS: your list of extensions and file_storage/keytrail; this list replaces yours."""
+_LOKI = (
+    "Loki, beside another backend: every use as a log event, read from the journal.\n"
+    "Generated: python -m keytrail.collector.shipped"
+)
 _GENERATED = "Generated: python -m keytrail.collector.shipped"
 
 
@@ -29,12 +33,12 @@ def texts() -> dict[str, str]:
         f"older/{name}.yaml": as_text(with_older_names(part), heading)
         for name, (part, heading) in parts.items()
     }
-    return new | older
+    return new | older | {"backends/loki.yaml": as_text(loki.part(), _LOKI)}
 
 
 def _parts() -> dict[str, tuple[Part, str]]:
-    delivered = backend("otlp")
-    exporters, headers = list(delivered.config["exporters"]), fingerprinting.HEADERS
+    otlp = backends(["otlp"])
+    delivered, exporters, headers = otlp.part, otlp.exporters, fingerprinting.HEADERS
     extensions = Part({"service": {"extensions": _EXTENSIONS}})
     only_traces = [Way("traces", _RECEIVERS, ["traces"])]
     everything = [Way(signal, _RECEIVERS, [signal]) for signal in SIGNALS]
