@@ -42,7 +42,8 @@ def test_sigterm_right_after_the_last_request_loses_nothing(framework: str, tmp_
 
 
 CHILDREN = """
-import multiprocessing, sys, httpx
+import multiprocessing, sys, httpx, keytrail
+keytrail.instrument()
 def call(number):
     for _ in range(number):
         try:
@@ -65,11 +66,8 @@ def test_a_child_of_multiprocessing_loses_nothing(method: str, tmp_path: Path) -
     script.write_text(CHILDREN % K1)
     home = tmp_path / "home"
     subprocess.run(
-        ["opentelemetry-instrument", sys.executable, str(script), method],
+        [sys.executable, str(script), method],
         env=clean_environ(
-            OTEL_TRACES_EXPORTER="none",
-            OTEL_METRICS_EXPORTER="none",
-            OTEL_LOGS_EXPORTER="none",
             KEYTRAIL_HOME=str(home),
             KEYTRAIL_PEPPER=PEPPER,
             KEYTRAIL_JOURNAL_INTERVAL="60",
