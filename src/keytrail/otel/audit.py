@@ -9,12 +9,12 @@ from opentelemetry.sdk.resources import Resource
 
 from keytrail import faults
 from keytrail.capture.pepper import load_peppers
-from keytrail.capture.reader import RequestReader
+from keytrail.capture.reader import Read, RequestReader
 from keytrail.journal.journal import Journal
 from keytrail.otel import limits
 from keytrail.otel.lines import prepare
 from keytrail.otel.usage import UseCounter
-from keytrail.redaction.memory import KeyMemory
+from keytrail.redaction.memory import KeyMemory, Remembered
 from keytrail.redaction.names import SensitiveNames
 from keytrail.redaction.redactor import Redactor
 from keytrail.settings import Settings
@@ -81,6 +81,12 @@ class Audit:
         if self.adopted_resource is None:
             self.adopted_resource = Resource.create()
         return self.adopted_resource
+
+    def remember(self, read: Read) -> tuple[Remembered, ...]:
+        """Let redaction know a request's secrets, and count the users' tokens among them."""
+        if read.user_tokens:
+            self.uses.user_tokens(read.user_tokens)
+        return tuple([self.memory.remember(*secret) for secret in read.secrets])
 
     def begin(self, span: Span, use: OpenUse) -> None:
         """Follow a recorded span to its end, and put the facts of a key onto it now."""

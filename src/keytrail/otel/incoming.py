@@ -68,9 +68,7 @@ def read_carrier(audit: Audit, carrier: Any) -> Incoming | None:
     if not adapter.may_carry_key(carrier, reader):
         return Incoming(lambda: reader.keyless(adapter.view(carrier, reader)))
     read = reader.incoming(adapter.view(carrier, reader))
-    if read.user_tokens:
-        audit.uses.user_tokens(read.user_tokens)
-    return Incoming(read.facts, tuple([audit.memory.remember(*one) for one in read.secrets]))
+    return Incoming(read.facts, audit.remember(read))
 
 
 def leave_in(carrier: dict[str, Any], incoming: Incoming) -> None:

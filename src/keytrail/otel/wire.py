@@ -84,9 +84,7 @@ class TappedWire:
         if chain.first_host is None:
             chain.first_host = (view.host, view.port)
         read = self._audit.reader.outgoing(view, chain.first_host, chain.redirected)
-        remembered = [self._audit.memory.remember(*secret) for secret in read.secrets]
-        if read.user_tokens:
-            self._audit.uses.user_tokens(read.user_tokens)
+        remembered = self._audit.remember(read)
         hop = self._hop(span, call, of_span, chain, view, read.facts)
         self._audit.memory.bind(hop.trace_id, remembered)
         return hop
