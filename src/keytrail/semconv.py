@@ -44,6 +44,7 @@ MAX_OTHER_HASHES: Final = 4
 # Metrics.
 METRIC_USES: Final = "keytrail.uses"
 METRIC_USER_TOKENS: Final = "keytrail.user_tokens"
+METRIC_PROVISIONAL: Final = "keytrail.audit.provisional"
 METRIC_SEEN: Final = "keytrail.audit.seen"
 METRIC_DELIVERED: Final = "keytrail.audit.delivered"
 METRIC_WAITING: Final = "keytrail.audit.waiting"

@@ -15,7 +15,9 @@ state          without an endpoint                  with one (the journal is on 
 =============  ===================================  ============================================
 
 What retention deletes without its having been waiting here (the store's old days, segments of
-processes that are gone) is seen once more and dropped at once.
+processes that are gone) is seen once more and dropped at once. So is seen once more, at its end, a
+use that was journaled while it ran: its two lines are delivered both, and
+``keytrail.audit.provisional`` counts the earlier ones.
 """
 
 from __future__ import annotations

@@ -45,7 +45,8 @@ class Journal(Generic[Item]):
     """What the OpenTelemetry components write to.
 
     ``prepare`` turns a batch of items into one encoded line each, in the audit thread; it asks
-    :meth:`origin_id` for every span. ``start`` goes into the start record.
+    :meth:`origin_id` for every span. ``start`` goes into the start record. ``running`` is asked,
+    there too, for items to write that are not finished, before finished ones are.
     """
 
     def __init__(
@@ -53,6 +54,7 @@ class Journal(Generic[Item]):
         settings: Settings,
         prepare: Callable[[Sequence[Item]], list[bytes]],
         start: Mapping[str, Any],
+        running: Callable[[], Sequence[Item]] = tuple,
     ) -> None:
         self.accounting = Accounting(delivers=settings.otlp_endpoint is not None)
         self.accounting.observe(metrics.get_meter("keytrail"))
@@ -77,6 +79,7 @@ class Journal(Generic[Item]):
             self.accounting,
             size=settings.queue_size,
             interval=settings.journal_interval,
+            running=running,
         )
         _after_fork(self)
 
@@ -95,6 +98,10 @@ class Journal(Generic[Item]):
     def put(self, item: Item) -> None:
         """Hand a use over; never blocks, never raises."""
         self._queue.put(item)
+
+    def attend(self) -> None:
+        """Begin to ask for running items, before anything was put."""
+        self._queue.attend()
 
     def flush(self, timeout: float) -> bool:
         """Return whether all uses put before are on disk within ``timeout`` seconds.

@@ -39,13 +39,17 @@ class AuditQueue(Generic[Item]):
         *,
         size: int,
         interval: float,
+        running: Callable[[], Sequence[Item]] = tuple,
     ) -> None:
         """``prepare`` returns one line for each item; ``write`` the lines to try again.
 
         ``write`` is also called with nothing, every ``interval`` seconds, to do what time asks for.
+        ``running`` returns items to write ahead of those that were put, so that what is put about
+        the same thing afterwards stands behind it.
         """
         self._prepare = prepare
         self._write = write
+        self._running = running
         self._accounting = accounting
         self._size = size
         self._interval = interval
@@ -81,6 +85,11 @@ class AuditQueue(Generic[Item]):
             self._drain()
         elif waiting == BATCH - 1:
             self._wake.put(None)
+
+    def attend(self) -> None:
+        """Begin the rounds, before anything was put."""
+        if self._thread is None and not self._closed:
+            self._start()
 
     def _start(self) -> bool:
         if sys.is_finalizing():
@@ -153,6 +162,7 @@ class AuditQueue(Generic[Item]):
             return False
         try:
             self._kept = self._written(self._kept)
+            self._write_running()
             for _ in range(0, self._items.qsize(), BATCH):
                 if self._kept:
                     break
@@ -160,6 +170,12 @@ class AuditQueue(Generic[Item]):
         finally:
             self._writing.release()
         return True
+
+    def _write_running(self) -> None:
+        running = self._running()
+        self._accounting.saw(len(running))
+        for start in range(0, len(running), BATCH):
+            self._kept += self._written(self._lines(running[start : start + BATCH]))
 
     def _written(self, lines: list[bytes]) -> list[bytes]:
         try:

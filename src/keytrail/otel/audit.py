@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import os
+import weakref
 from typing import TYPE_CHECKING, Any
 
 from opentelemetry import trace
 from opentelemetry.sdk.resources import Resource
 
-from keytrail import faults
 from keytrail.capture.pepper import load_peppers
 from keytrail.capture.reader import Read, RequestReader
 from keytrail.journal.journal import Journal
 from keytrail.otel import limits
 from keytrail.otel.lines import prepare
+from keytrail.otel.open_uses import OpenUses
 from keytrail.otel.usage import UseCounter
+from keytrail.otel.use import Entry
 from keytrail.redaction.memory import KeyMemory, Remembered
 from keytrail.redaction.names import SensitiveNames
 from keytrail.redaction.redactor import Redactor
@@ -22,12 +25,9 @@ from keytrail.settings import Settings
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from opentelemetry.sdk.trace import Span
+    from opentelemetry.sdk.trace import ReadableSpan, Span
 
-    from keytrail.otel.use import Finished, OpenUse
-
-_MAX_OPEN = 100_000
-"""Spans with a use that may run at once; beyond it the oldest is taken for never-ending."""
+    from keytrail.otel.use import OpenUse
 
 
 class Audit:
@@ -46,9 +46,8 @@ class Audit:
             self.memory,
         )
         self.uses = UseCounter()
-        self.open: dict[int, OpenUse] = {}
-        """Running uses by span id."""
-        self.journal: Journal[Finished] = Journal(
+        self.open = OpenUses()
+        self.journal: Journal[Entry] = Journal(
             self.settings,
             lambda batch: prepare(
                 batch,
@@ -58,7 +57,10 @@ class Audit:
                 whole_addresses=self.settings.client_address == "full",
             ),
             self._start(),
+            self.open.untold,
         )
+        self._attended = False
+        _after_fork(self)
         self.adopted_resource: Resource | None = None
         """The resource of the first provider that was adopted."""
 
@@ -90,28 +92,28 @@ class Audit:
 
     def begin(self, span: Span, use: OpenUse) -> None:
         """Follow a recorded span to its end, and put the facts of a key onto it now."""
-        if len(self.open) >= _MAX_OPEN:
-            self._forget_oldest()
-        self.open[span.context.span_id] = use
+        self.follow(span, use)
         if limits.has_room(span):
             if use.carries_key:
                 limits.held(span).update(use.marks(span))
         else:
             limits.keep_whole(span, use.start_attributes)
 
-    def _forget_oldest(self) -> None:
-        self.open.pop(next(iter(self.open)), None)
-        faults.report("open_uses", OverflowError())
+    def follow(self, span: ReadableSpan, use: OpenUse) -> None:
+        """Know of a use until its end, and tell it before if that is long in coming."""
+        self.open.begin(span, use)
+        if not self._attended:
+            self._attended = True
+            self.journal.attend()
 
-    def finished(self, finished: Finished) -> None:
+    def finished(self, span: ReadableSpan, use: OpenUse) -> None:
         """Queue an ended use for the journal; one without a key only where it was denied."""
-        span, use = finished
         if not use.carries_key:
             told = use.outcome(limits.held(span), failed=not span.status.is_ok)
             if told != "denied":
                 self.uses.keyless(told)
                 return
-        self.journal.put(finished)
+        self.journal.put(Entry(span, use))
 
     def accepted(self, spans: Iterable[tuple[int, int]]) -> None:
         """Tell that the ordinary pipeline's destination took these (trace id, span id)."""
@@ -122,5 +124,25 @@ class Audit:
         return self.journal.flush(self.settings.shutdown_timeout if timeout is None else timeout)
 
     def close(self) -> None:
-        """Write, deliver what can be delivered within the shutdown timeout, and stop."""
+        """Write, deliver what can be delivered within the shutdown timeout, and stop.
+
+        What still runs is told as it stands.
+        """
+        self.open.want_all()
         self.journal.close(self.settings.shutdown_timeout)
+
+    def _begin_again(self) -> None:
+        """Leave to the parent, in a forked child, what was running there."""
+        self.open.clear()
+        self._attended = False
+
+
+def _after_fork(audit: Audit) -> None:
+    living = weakref.ref(audit)
+
+    def begin_again() -> None:
+        if (found := living()) is not None:
+            found._begin_again()
+
+    if hasattr(os, "register_at_fork"):
+        os.register_at_fork(after_in_child=begin_again)

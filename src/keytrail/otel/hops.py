@@ -11,7 +11,7 @@ from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 from opentelemetry.trace import SpanContext, SpanKind, Status, StatusCode
 
 from keytrail import faults
-from keytrail.otel.use import Finished, OpenUse, status_names
+from keytrail.otel.use import OpenUse, status_names
 from keytrail.otel.verdict import DroppedCall, plain
 
 if TYPE_CHECKING:
@@ -75,6 +75,7 @@ class OwnHop(Hop):
         self._context = context
         self._call = call
         self._use = OpenUse(facts, call.attributes, {})
+        audit.follow(self._span({}, Status(), None), self._use)
 
     def finish(self, status: int) -> None:
         """End the use with the response's status."""
@@ -89,21 +90,24 @@ class OwnHop(Hop):
 
     def _end(self, ending: Mapping[str, Any], status: Status) -> None:
         try:
-            span = ReadableSpan(
-                name=self._call.name,
-                context=self._context,
-                parent=self._call.parent,
-                resource=self._audit.resource,
-                attributes={**self._call.attributes, **ending},
-                kind=SpanKind.CLIENT,
-                status=status,
-                start_time=self._call.start_time,
-                end_time=time.time_ns(),
-                instrumentation_scope=_SCOPE,
-            )
-            self._audit.finished(Finished(span, self._use))
+            self._audit.open.pop(self._context.span_id, None)
+            self._audit.finished(self._span(ending, status, time.time_ns()), self._use)
         except Exception as error:  # noqa: BLE001 - the response goes to the application
             faults.report("outgoing.end", error)
+
+    def _span(self, ending: Mapping[str, Any], status: Status, end: int | None) -> ReadableSpan:
+        return ReadableSpan(
+            name=self._call.name,
+            context=self._context,
+            parent=self._call.parent,
+            resource=self._audit.resource,
+            attributes={**self._call.attributes, **ending},
+            kind=SpanKind.CLIENT,
+            status=status,
+            start_time=self._call.start_time,
+            end_time=end,
+            instrumentation_scope=_SCOPE,
+        )
 
 
 def further_call(parent: SpanContext, view: RequestView) -> tuple[SpanContext, DroppedCall]:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from keytrail.capture.outcome import Outcome
     from keytrail.otel.usage import UseCounter
-    from keytrail.otel.use import Finished, OpenUse
+    from keytrail.otel.use import Entry, OpenUse
     from keytrail.redaction.redactor import Redactor
 
 
@@ -36,7 +36,7 @@ _SHOWN = {name: column for name, column in OF_ATTRIBUTE.items() if not name.star
 
 
 def prepare(
-    batch: Sequence[Finished],
+    batch: Sequence[Entry],
     redactor: Redactor,
     uses: UseCounter,
     origin_id: Callable[[ReadableSpan], str],
@@ -45,19 +45,26 @@ def prepare(
 ) -> list[bytes]:
     """Return one line for each of ``batch``, in order, with nothing of any key in it.
 
-    Counts every use on ``uses``; ``origin_id`` tells under which id the segment has its origin.
+    Counts every one on ``uses``; ``origin_id`` tells under which id the segment has its origin.
     Without ``whole_addresses`` a client's address stands only as the policy has left it.
     """
     lines = []
-    for span, (_, use) in zip(
-        redactor.spans([_whole(span, use, whole_addresses) for span, use in batch]),
+    for span, (_, use, ended) in zip(
+        redactor.spans([_whole(span, use, whole_addresses) for span, use, _ in batch]),
         batch,
         strict=True,
     ):
-        told = use.outcome(limits.held(span), failed=span.status.status_code is StatusCode.ERROR)
+        told = _outcome(span, use) if ended else "unknown"
         lines.append(encode(span, _columns(span, use, told), origin_id(span)))
-        uses.count(use.facts, told)
+        if ended:
+            uses.count(use.facts, told)
+        else:
+            uses.provisional()
     return lines
+
+
+def _outcome(span: ReadableSpan, use: OpenUse) -> Outcome:
+    return use.outcome(limits.held(span), failed=span.status.status_code is StatusCode.ERROR)
 
 
 def _whole(span: ReadableSpan, use: OpenUse, whole_addresses: bool) -> ReadableSpan:

@@ -10,7 +10,7 @@ from opentelemetry.trace import SpanKind, StatusCode
 from keytrail import faults, semconv
 from keytrail.otel import limits
 from keytrail.otel.incoming import incoming_of
-from keytrail.otel.use import Finished, OpenUse
+from keytrail.otel.use import OpenUse
 
 if TYPE_CHECKING:
     from opentelemetry.context import Context
@@ -65,7 +65,7 @@ class AuditSpanProcessor(SpanProcessor):
         if use is None:
             return
         try:
-            self._audit.finished(Finished(span, use))
+            self._audit.finished(span, use)
         except Exception as error:  # noqa: BLE001 - counted; the application goes on
             faults.report("processor.on_end", error)
 

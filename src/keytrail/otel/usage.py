@@ -35,6 +35,11 @@ class UseCounter:
             unit="{token}",
             description="JWTs of users: redacted and counted, not journaled as keys.",
         )
+        self._provisional = meter.create_counter(
+            semconv.METRIC_PROVISIONAL,
+            unit="{use}",
+            description="Uses journaled while they ran; seen once more at their end.",
+        )
         meter.create_observable_counter(
             semconv.METRIC_USES,
             [self._observe],
@@ -58,6 +63,10 @@ class UseCounter:
     def user_tokens(self, number: int) -> None:
         """Count JWTs of users, which are no keys."""
         self._user_tokens.add(number)
+
+    def provisional(self) -> None:
+        """Count a use that is journaled before its end."""
+        self._provisional.add(1)
 
     def _add(self, series: _Series) -> None:
         with self._lock:

@@ -26,7 +26,20 @@ _CONVENTIONS = (
 class OpenUse:
     """What keytrail knows of a use while it runs."""
 
-    __slots__ = ("_request", "carries_key", "error", "said", "start_attributes", "status")
+    __slots__ = (
+        "_request",
+        "carries_key",
+        "error",
+        "noticed",
+        "said",
+        "span",
+        "start_attributes",
+        "status",
+        "told",
+    )
+
+    span: ReadableSpan
+    """The span that stands for it; set when it is followed."""
 
     def __init__(
         self,
@@ -42,6 +55,10 @@ class OpenUse:
         """What the wire said; where a span covers several hops, of the first one."""
         self.error: str | None = None
         """Type name of what the wire raised."""
+        self.noticed: float | None = None
+        """When the audit thread first saw it running, on the monotonic clock."""
+        self.told = False
+        """Whether it was journaled before its end."""
 
     @property
     def facts(self) -> RequestFacts:
@@ -72,11 +89,13 @@ class OpenUse:
         return None
 
 
-class Finished(NamedTuple):
-    """A use that has ended, on its way to the journal."""
+class Entry(NamedTuple):
+    """A use on its way to the journal."""
 
     span: ReadableSpan
     use: OpenUse
+    ended: bool = True
+    """``False`` where it is told while it runs; another entry follows if its end is seen."""
 
 
 def is_http_call(attributes: Mapping[str, Any]) -> bool:
