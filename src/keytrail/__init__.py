@@ -10,16 +10,17 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from keytrail.activate import instrument, uninstrument
+    from keytrail.activate import flush, instrument, uninstrument
     from keytrail.fingerprints import fingerprint
     from keytrail.identity import identify
     from keytrail.settings import Settings
 
-__all__ = ["Settings", "fingerprint", "identify", "instrument", "uninstrument"]
+__all__ = ["Settings", "fingerprint", "flush", "identify", "instrument", "uninstrument"]
 
 _ROOMS = {
     "Settings": "keytrail.settings",
     "fingerprint": "keytrail.fingerprints",
+    "flush": "keytrail.activate",
     "identify": "keytrail.identity",
     "instrument": "keytrail.activate",
     "uninstrument": "keytrail.activate",

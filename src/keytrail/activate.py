@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import atexit
 import importlib
-import os
-import signal
 import threading
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
@@ -13,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import wrapt
 
 from keytrail import faults
+from keytrail.ending import Ending
 from keytrail.otel.adopt import Adoption
 from keytrail.otel.audit import Audit
 from keytrail.otel.wire import TappedWire
@@ -20,7 +18,7 @@ from keytrail.settings import Settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from types import FrameType, ModuleType
+    from types import ModuleType
 
     from keytrail.capture.adapters.taps import Tap
 
@@ -36,6 +34,7 @@ TAPS = {
 class _Active:
     audit: Audit
     adoption: Adoption
+    ending: Ending
     taps: list[Tap] = field(default_factory=list)
     ended: bool = False
 
@@ -77,9 +76,19 @@ def uninstrument() -> None:
         for tap in reversed(_active.taps):
             tap.take()
         _active.adoption.undo()
+        _active.ending.take()
         _active.audit.close()
-        atexit.unregister(_at_exit)
         _active = None
+
+
+@faults.guarded("flush", False)
+def flush(timeout: float = 5.0) -> bool:
+    """Write and deliver the uses that have ended; tell whether ``timeout`` seconds were enough.
+
+    For whoever is frozen or killed without notice: at the end of a serverless handler, before
+    ``os._exit``. What is not delivered in time waits on disk.
+    """
+    return True if _active is None else _active.ending.flush(timeout)
 
 
 def active_audit() -> Audit | None:
@@ -92,11 +101,9 @@ def _activate(settings: Settings) -> _Active:
     _say_where_the_pepper_is(audit)
     adoption = Adoption(audit)
     adoption.adopt()
-    active = _Active(audit, adoption)
+    active = _Active(audit, adoption, Ending(audit, adoption))
     _install_taps(active)
-    atexit.register(_at_exit)
-    wrapt.register_post_import_hook(_write_at_the_end_of_children, "multiprocessing.util")
-    _flush_at_sigterm()
+    active.ending.cover()
     return active
 
 
@@ -134,47 +141,3 @@ def _say_where_the_pepper_is(audit: Audit) -> None:
 
 def _complain(message: str) -> None:
     faults.logger.warning("%s", message)
-
-
-def _at_exit() -> None:
-    if _active is not None:
-        _write_all(_active)
-
-
-def _write_at_the_end_of_children(util: Any) -> None:
-    """Write when a child of multiprocessing ends: it runs finalizers of its own, no ``atexit``."""
-    util.register_after_fork(_at_exit, lambda write: util.Finalize(None, write, exitpriority=0))
-
-
-def _flush_at_sigterm() -> None:
-    """Write before the default action kills the process, which runs no ``atexit``.
-
-    A handler of the application's own, set before or after, is left alone: it ends the process in
-    its way, and ``atexit`` does the rest.
-    """
-    if threading.current_thread() is not threading.main_thread():
-        return
-    if signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
-        signal.signal(signal.SIGTERM, _on_sigterm)
-
-
-def _on_sigterm(number: int, _: FrameType | None) -> None:
-    if _active is not None:
-        _write_all(_active)
-    signal.signal(number, signal.SIG_DFL)
-    os.kill(os.getpid(), number)
-
-
-def _write_all(active: _Active) -> None:
-    """Write and deliver within the shutdown timeout.
-
-    Where the ordinary pipeline exports to where the journal delivers, it goes first, so that
-    nothing is sent twice: in a thread of its own, since a signal may have interrupted this one
-    while it holds the exporter's lock.
-    """
-    timeout = active.audit.settings.shutdown_timeout
-    if active.adoption.shares_destination:
-        ordinary = threading.Thread(target=active.adoption.flush, args=(timeout,), daemon=True)
-        ordinary.start()
-        ordinary.join(timeout)
-    active.audit.close()

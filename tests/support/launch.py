@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,8 +13,16 @@ from support.cases import K2, PEPPER
 from support.services import clean_environ, free_port, running
 
 COMMANDS = {
-    "fastapi": [sys.executable, "-m", "uvicorn", "fastapi_app:app", "--no-access-log", "--port"],
-    "flask": [sys.executable, "flask_app.py"],
+    "fastapi": [
+        *(sys.executable, "-m", "uvicorn", "fastapi_app:app", "--no-access-log", "--port={port}")
+    ],
+    "flask": [sys.executable, "flask_app.py", "{port}"],
+    "gunicorn": ["gunicorn", "flask_app:app", "--workers=2", "--bind=127.0.0.1:{port}"],
+    "gunicorn-uvicorn": [
+        *("gunicorn", "fastapi_app:app", "--workers=2", "--bind=127.0.0.1:{port}"),
+        "--worker-class=uvicorn.workers.UvicornWorker",
+    ],
+    "hypercorn": ["hypercorn", "fastapi_app:app", "--bind=127.0.0.1:{port}"],
 }
 LAUNCHERS = {
     "opentelemetry-instrument": ["opentelemetry-instrument"],
@@ -40,6 +48,7 @@ def service(
     *,
     endpoint: str | None = None,
     launcher: str = "opentelemetry-instrument",
+    arguments: Sequence[str] = (),
     **environ: str,
 ) -> Iterator[Service]:
     """Run a test service whose ordinary pipeline exports to ``endpoint`` over OTLP/HTTP."""
@@ -62,6 +71,7 @@ def service(
         **ordinary,
         **environ,
     }
-    command = [*LAUNCHERS[launcher], *COMMANDS[framework], str(port)]
+    server = [part.format(port=port) for part in COMMANDS[framework]]
+    command = [*LAUNCHERS[launcher], *server, *arguments]
     with running(command, clean_environ(**settings), port) as process:
         yield Service(f"http://127.0.0.1:{port}", port, process, home)

@@ -110,6 +110,17 @@ class Journal(Generic[Item]):
         """
         return self._queue.flush(timeout)
 
+    def deliver(self, timeout: float) -> bool:
+        """Return whether all uses put before are at the endpoint within ``timeout`` seconds.
+
+        Without an endpoint they are on disk, which is all there is to do.
+        """
+        deadline = time.monotonic() + timeout
+        written = self._queue.flush(timeout)
+        if self._delivery is None:
+            return written
+        return self._delivery.drain(max(0.0, deadline - time.monotonic())) and written
+
     def accepted(self, ids: Iterable[tuple[int, int]]) -> None:
         """Hear which uses, by trace and span id, the ordinary pipeline brought to our endpoint."""
         if self._delivery is not None:

@@ -123,13 +123,13 @@ class Audit:
         """Write what is in memory to disk; ``False`` when ``timeout`` seconds were not enough."""
         return self.journal.flush(self.settings.shutdown_timeout if timeout is None else timeout)
 
-    def close(self) -> None:
-        """Write, deliver what can be delivered within the shutdown timeout, and stop.
+    def close(self, timeout: float | None = None) -> None:
+        """Write, deliver what can be within ``timeout`` (default: the shutdown timeout), and stop.
 
         What still runs is told as it stands.
         """
         self.open.want_all()
-        self.journal.close(self.settings.shutdown_timeout)
+        self.journal.close(self.settings.shutdown_timeout if timeout is None else timeout)
 
     def _begin_again(self) -> None:
         """Leave to the parent, in a forked child, what was running there."""

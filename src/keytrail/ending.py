@@ -1,0 +1,80 @@
+"""How a process ends: each way that Python can see writes what is in memory first."""
+
+from __future__ import annotations
+
+import atexit
+import threading
+import time
+from typing import TYPE_CHECKING, Any, Final
+
+import wrapt
+
+from keytrail.sigterm import SigtermTap
+
+if TYPE_CHECKING:
+    from keytrail.otel.adopt import Adoption
+    from keytrail.otel.audit import Audit
+
+_CHILDREN: Final = ("multiprocessing.util", "billiard.util")
+"""Whose children run finalizers of their own and then ``os._exit``, with no ``atexit``."""
+_LAST: Final = 0.5
+"""Seconds that the journal gets to end in, however long the ordinary pipeline took."""
+_BEFORE_A_HANDLER: Final = 1.0
+"""Most seconds that the application's own handler of SIGTERM waits for the journal."""
+
+
+class Ending:
+    """What is to be done when this process, or a child that it forks, ends."""
+
+    def __init__(self, audit: Audit, adoption: Adoption) -> None:
+        self._audit = audit
+        self._adoption = adoption
+        self._sigterm = SigtermTap(self._write, self.write_all)
+
+    def cover(self) -> None:
+        """See the exit of the interpreter, of children, and SIGTERM."""
+        atexit.register(self.write_all)
+        for module in _CHILDREN:
+            wrapt.register_post_import_hook(self._in_children, module)
+        self._sigterm.install()
+
+    def take(self) -> None:
+        """See nothing any more."""
+        atexit.unregister(self.write_all)
+        self._sigterm.take()
+
+    def _in_children(self, util: Any) -> None:
+        util.register_after_fork(
+            self, lambda ending: util.Finalize(None, ending.write_all, exitpriority=0)
+        )
+
+    def _write(self) -> None:
+        """Write what has ended and what runs: nobody knows what follows, nor how soon."""
+        self._audit.open.want_all()
+        self._audit.flush(min(_BEFORE_A_HANDLER, self._audit.settings.shutdown_timeout))
+
+    def write_all(self) -> None:
+        """Write, deliver within the shutdown timeout, and close the journal."""
+        deadline = time.monotonic() + self._audit.settings.shutdown_timeout
+        self._audit.open.want_all()
+        self._export_ordinary(deadline)
+        self._audit.close(max(_LAST, deadline - time.monotonic()))
+
+    def flush(self, timeout: float) -> bool:
+        """Write and deliver within ``timeout`` seconds; return whether nothing is left."""
+        deadline = time.monotonic() + timeout
+        self._export_ordinary(deadline)
+        return self._audit.journal.deliver(max(0.0, deadline - time.monotonic()))
+
+    def _export_ordinary(self, deadline: float) -> None:
+        """Let the ordinary pipeline go first to where the journal delivers too.
+
+        So nothing is sent twice. It runs in a thread of its own, since a signal may have
+        interrupted this one while it holds the exporter's lock; meanwhile the journal is on disk.
+        """
+        self._audit.flush(max(0.0, deadline - time.monotonic()))
+        if self._adoption.shares_destination:
+            timeout = max(0.0, deadline - time.monotonic())
+            ordinary = threading.Thread(target=self._adoption.flush, args=(timeout,), daemon=True)
+            ordinary.start()
+            ordinary.join(timeout)

@@ -1,0 +1,52 @@
+"""Every common server, ended by SIGTERM at once after its last answer."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+import requests
+
+from support.cases import K1
+from support.journals import uses_in
+from support.launch import service
+from support.services import stop
+
+SERVERS = {
+    "gunicorn sync": ("gunicorn", (), 0),
+    "gunicorn sync, preloaded": ("gunicorn", ("--preload",), 0),
+    "gunicorn gthread": ("gunicorn", ("--worker-class=gthread", "--threads=4"), 0),
+    "gunicorn gthread, preloaded": (
+        *("gunicorn", ("--worker-class=gthread", "--threads=4", "--preload"), 0),
+    ),
+    "gunicorn with uvicorn": ("gunicorn-uvicorn", (), 0),
+    "gunicorn with uvicorn, preloaded": ("gunicorn-uvicorn", ("--preload",), 0),
+    "uvicorn": ("fastapi", (), -15),
+    "uvicorn with workers": ("fastapi", ("--workers=2",), -15),
+    "hypercorn": ("hypercorn", (), 0),
+    "hypercorn with workers": ("hypercorn", ("--workers=2",), 0),
+}
+"""Server → how it is started, and the exit status that it has without keytrail."""
+NUMBER = 60
+
+
+@pytest.mark.parametrize("server", SERVERS)
+def test_sigterm_at_once_after_the_last_request_loses_nothing(server: str, tmp_path: Path) -> None:
+    """Each use is on disk, once, whichever worker had it; the exit status is the server's own."""
+    framework, arguments, status = SERVERS[server]
+    with service(
+        framework, tmp_path, arguments=arguments, KEYTRAIL_JOURNAL_INTERVAL="60"
+    ) as running:
+
+        def call(_: int) -> int:
+            answer = requests.get(f"{running.url}/ok/1", headers={"X-API-Key": K1}, timeout=10)
+            return answer.status_code
+
+        with ThreadPoolExecutor(4) as pool:
+            assert set(pool.map(call, range(NUMBER))) == {200}
+        stop(running.process)
+        assert running.process.returncode == status
+    uses = uses_in(tmp_path)
+    assert (len(uses), len({use["span_id"] for use in uses})) == (NUMBER, NUMBER)
+    assert {use["outcome"] for use in uses} == {"success"}
