@@ -23,7 +23,7 @@ SERVERS = {
     "gunicorn with uvicorn": ("gunicorn-uvicorn", (), 0),
     "gunicorn with uvicorn, preloaded": ("gunicorn-uvicorn", ("--preload",), 0),
     "uvicorn": ("fastapi", (), -15),
-    "uvicorn with workers": ("fastapi", ("--workers=2",), -15),
+    "uvicorn with workers": ("fastapi", ("--workers=2", "--timeout-worker-healthcheck=60"), 0),
     "hypercorn": ("hypercorn", (), 0),
     "hypercorn with workers": ("hypercorn", ("--workers=2",), 0),
 }
