@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from opentelemetry.sdk._logs import LoggerProvider
 from opentelemetry.sdk._logs.export import BatchLogRecordProcessor, SimpleLogRecordProcessor
-from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace import Tracer, TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SimpleSpanProcessor, SpanExporter
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ def _on_provider() -> bool:
     provider: Any = TracerProvider(shutdown_on_exit=False)
     tracer: Any = provider.get_tracer("keytrail")
     return (
-        tracer in provider._tracers.values()
+        isinstance(tracer, Tracer)
         and tracer.sampler is provider.sampler
         and provider._active_span_processor._span_processors == ()
     )

@@ -56,7 +56,7 @@ ACTIVATION_SEAMS = [
     "keytrail.otel.audit:Audit.__init__",
     "keytrail.otel.adopt:Adoption.adopt",
     "keytrail.otel.adopt:Adoption._tracer_provider",
-    "keytrail.otel.adopt:Adoption._sampler",
+    "keytrail.otel.adopt:Adoption._tracer",
     "keytrail.capture.adapters.urllib3_tap:install",
     "keytrail.capture.adapters.httpx_tap:install",
 ]

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from opentelemetry import _logs, propagate, trace
 from opentelemetry.sdk._logs import LoggerProvider
 from opentelemetry.sdk._logs.export import BatchLogRecordProcessor, SimpleLogRecordProcessor
-from opentelemetry.sdk.trace import SpanProcessor, TracerProvider
+from opentelemetry.sdk.trace import SpanProcessor, Tracer, TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SimpleSpanProcessor, SpanExporter
 
 from keytrail import faults
@@ -44,11 +44,14 @@ class Adoption:
         """Cover the propagator and all providers, present and future."""
         self._patch(propagate, "get_global_textmap", self._wrap_textmap)
         self._patch(TracerProvider, "__init__", self._then(self._tracer_provider))
+        self._patch(Tracer, "__init__", self._then(self._tracer))
         self._patch(TracerProvider, "add_span_processor", self._covering(self._span_processor))
         self._patch(LoggerProvider, "__init__", self._then(self._logger_provider))
         self._patch(LoggerProvider, "add_log_record_processor", self._covering(self._log_processor))
         for provider in (trace.get_tracer_provider(), *_built_before(TracerProvider)):
             _cover(self._tracer_provider, provider)
+        for tracer in _built_before(Tracer):
+            _cover(self._tracer, tracer)
         for provider in (_logs.get_logger_provider(), *_built_before(LoggerProvider)):
             _cover(self._logger_provider, provider)
 
@@ -114,28 +117,25 @@ class Adoption:
             return
         self._adopted.append(provider)
         self._audit.adopted_resource = self._audit.adopted_resource or provider.resource
-        if not isinstance(provider.sampler, KeytrailSampler):
-            self._sampler(provider)
         composite = provider._active_span_processor
         processors = [self._span_processor(one) for one in composite._span_processors]
         if not any(isinstance(one, AuditSpanProcessor) for one in processors):
             processors.insert(0, AuditSpanProcessor(self._audit))
         self._set(composite, "_span_processors", tuple(processors))
 
-    def _sampler(self, provider: TracerProvider) -> None:
-        sampler = KeytrailSampler(provider.sampler, self._audit)
-        self._set(provider, "sampler", sampler)
-        for tracer in provider._tracers.values():
-            self._set(tracer, "sampler", sampler)
+    def _tracer(self, tracer: Any) -> None:
+        """Wrap the sampler that a tracer was given, wherever its provider had it from and when."""
+        if not isinstance(tracer.sampler, KeytrailSampler):
+            self._set(tracer, "sampler", KeytrailSampler(tracer.sampler, self._audit))
 
     def _span_processor(self, processor: SpanProcessor) -> SpanProcessor:
         if isinstance(processor, (AuditSpanProcessor, RedactingSpanProcessor)):
             return processor
-        if type(processor) is BatchSpanProcessor:
+        if isinstance(processor, BatchSpanProcessor):
             self._exporter(processor._batch_processor, "_exporter", self._span_exporter)
-            return processor
-        if type(processor) is SimpleSpanProcessor:
+        elif isinstance(processor, SimpleSpanProcessor):
             self._exporter(processor, "span_exporter", self._span_exporter)
+        if type(processor) in (BatchSpanProcessor, SimpleSpanProcessor):
             return processor
         return RedactingSpanProcessor(processor, self._audit)
 

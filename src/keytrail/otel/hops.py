@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import time
+from random import SystemRandom
 from typing import TYPE_CHECKING, Any
 
 from opentelemetry.sdk.trace import ReadableSpan
-from opentelemetry.sdk.trace.id_generator import RandomIdGenerator
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 from opentelemetry.trace import SpanContext, SpanKind, Status, StatusCode
 
@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from keytrail.otel.chain import Chain
 
 _SCOPE = InstrumentationScope("keytrail")
-_ids = RandomIdGenerator()
+_entropy = SystemRandom()
+"""Not the global generator, whose numbers are the application's: it may have seeded it."""
 
 
 class Hop:
@@ -113,8 +114,8 @@ class OwnHop(Hop):
 def further_call(parent: SpanContext, view: RequestView) -> tuple[SpanContext, DroppedCall]:
     """Make a CLIENT span of the journal's own: child of ``parent`` where there is one."""
     context = SpanContext(
-        trace_id=parent.trace_id if parent.is_valid else _ids.generate_trace_id(),
-        span_id=_ids.generate_span_id(),
+        trace_id=parent.trace_id if parent.is_valid else _entropy.randrange(1, 1 << 128),
+        span_id=_entropy.randrange(1, 1 << 64),
         is_remote=False,
         trace_flags=parent.trace_flags,
         trace_state=plain(parent.trace_state),
