@@ -1,0 +1,88 @@
+"""Which uses count as delivered by the ordinary pipeline, where both go to one endpoint."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+import pytest
+from opentelemetry import propagate
+from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+from opentelemetry.sdk.trace import SpanLimits, TracerProvider
+from opentelemetry.sdk.trace.export import BatchSpanProcessor
+from opentelemetry.trace import SpanKind
+
+import keytrail
+from keytrail.settings import Secret, Settings
+from support.cases import F1, K1, PEPPER
+from support.sink import Sink, otlp_sink
+
+NUMBER = 20
+
+
+class OwnBatchProcessor(BatchSpanProcessor):
+    """A user's own kind of batch processor."""
+
+
+def _serve(provider: TracerProvider, attributes: int) -> None:
+    carrier = {
+        "wsgi.version": (1, 0),
+        "REQUEST_METHOD": "GET",
+        "PATH_INFO": "/orders",
+        "QUERY_STRING": "",
+        "REMOTE_ADDR": "192.0.2.1",
+        "HTTP_HOST": "shop.example",
+        "HTTP_X_API_KEY": K1,
+    }
+    context = propagate.extract(carrier)
+    span = provider.get_tracer("server").start_span("GET", context=context, kind=SpanKind.SERVER)
+    for number in range(attributes):
+        span.set_attribute(f"own.{number}", number)
+    span.set_attribute("http.status_code", 200)
+    span.end()
+
+
+def _run(sink: Sink, tmp_path: Any, processor: Any, limits: SpanLimits, attributes: int) -> None:
+    provider = TracerProvider(span_limits=limits, shutdown_on_exit=False)
+    provider.add_span_processor(processor(OTLPSpanExporter(endpoint=f"{sink.url}/v1/traces")))
+    keytrail.instrument(
+        Settings(pepper=Secret(PEPPER), home=tmp_path, otlp_endpoint="same", journal_interval=60)
+    )
+    try:
+        for _ in range(NUMBER):
+            _serve(provider, attributes)
+        provider.force_flush()
+        assert keytrail.flush(10)
+    finally:
+        keytrail.uninstrument()
+        provider.shutdown()
+
+
+@pytest.mark.parametrize(
+    ("limits", "attributes", "copies"),
+    [
+        (SpanLimits(), 0, 1),
+        (SpanLimits(max_span_attributes=8), 0, 2),
+        (SpanLimits(max_span_attribute_length=40), 0, 2),
+        (SpanLimits(), 130, 2),
+    ],
+    ids=["usual limits", "8 attributes", "40 characters", "more attributes than the limit"],
+)
+@pytest.mark.parametrize("processor", [BatchSpanProcessor, OwnBatchProcessor])
+def test_a_use_counts_as_delivered_where_its_span_tells_all_of_it(
+    processor: Any,
+    limits: SpanLimits,
+    attributes: int,
+    copies: int,
+    tmp_path: Any,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Every use arrives whole, once; a span whose limits keep it from that has equal ids."""
+    with otlp_sink() as sink:
+        monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", sink.url)
+        monkeypatch.setenv("OTEL_EXPORTER_OTLP_PROTOCOL", "http/protobuf")
+        _run(sink, tmp_path, processor, limits, attributes)
+    assert [span.attributes["keytrail.key.hash"] for span in sink.audit_spans()] == [F1] * NUMBER
+    counted = Counter((span.trace_id, span.span_id) for span in sink.spans)
+    assert len({span.span_id for span in sink.audit_spans()}) == NUMBER
+    assert (len(counted), set(counted.values())) == (NUMBER, {copies})
