@@ -49,7 +49,7 @@ clean:
 	@$(call install,--editable '.[demo]')
 
 .venv/tests-installed: pyproject.toml | $(BIN)/python
-	@$(call install,--editable '.[demo]' --group dev)
+	@$(call install,--editable '.[demo]' --group dev --group declarative)
 
 # uv takes seconds where pip takes minutes; pip does where uv has no build for the platform.
 define install

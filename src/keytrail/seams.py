@@ -112,6 +112,14 @@ def _on_otlp_exporters() -> bool:
             exporter.shutdown()
 
 
+def _at_the_end_of_children(module: str) -> Callable[[], bool]:
+    def holds() -> bool:
+        util: Any = importlib.import_module(module)
+        return callable(util.register_after_fork) and callable(util.Finalize)
+
+    return holds
+
+
 SEAMS = (
     Seam(
         "opentelemetry.propagate.get_global_textmap",
@@ -152,6 +160,14 @@ SEAMS = (
         "opentelemetry.context._SUPPRESS_INSTRUMENTATION_KEY",
         "exporters' own requests are taken for uses",
         _has("opentelemetry.context", "_SUPPRESS_INSTRUMENTATION_KEY"),
+    ),
+    *(
+        Seam(
+            f"{package}.util: after_fork and Finalize",
+            f"what is in memory when a child of {package} ends is lost",
+            _at_the_end_of_children(f"{package}.util"),
+        )
+        for package in ("multiprocessing", "billiard")
     ),
     Seam(
         "flask.Flask.__call__",

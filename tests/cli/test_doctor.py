@@ -216,6 +216,12 @@ def test_variables_that_cannot_be_used_fail() -> None:
             "requests to these URLs have no span, so their keys are not seen",
         ),
         (
+            {"OTEL_PYTHON_TRACER_PROVIDER": "default_tracer_provider"},
+            "fail",
+            "default_tracer_provider is no TracerProvider of the OpenTelemetry SDK: "
+            "no incoming key is seen",
+        ),
+        (
             {"OTEL_CONFIG_FILE": "otel.yaml"},
             "fail",
             "the file cannot be read without opentelemetry-configuration: nothing is instrumented",
@@ -228,9 +234,10 @@ def test_variables_that_cannot_be_used_fail() -> None:
     ],
 )
 def test_what_switches_the_audit_off_is_told(
-    environ: Mapping[str, str], state: str, says: str
+    environ: Mapping[str, str], state: str, says: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """By the variable's name."""
+    monkeypatch.setattr(switches, "find_spec", lambda _: None)  # opentelemetry-configuration
     (check,) = _switches(**environ)
     assert (check.name, check.state, check.says) == (next(iter(environ)), state, says)
     assert check.hint
@@ -244,6 +251,7 @@ def test_what_changes_nothing_is_not_told() -> None:
         OTEL_PYTHON_DISABLED_INSTRUMENTATIONS="redis",
         OTEL_PROPAGATORS="tracecontext,baggage,none",
         OTEL_SDK_DISABLED="false",
+        OTEL_PYTHON_TRACER_PROVIDER="sdk_tracer_provider",
     ) == [Check("switches", "ok", "no OTEL_* variable switches the audit off")]
 
 

@@ -14,6 +14,7 @@ from opentelemetry.sdk._logs import LoggerProvider
 from opentelemetry.sdk._logs.export import BatchLogRecordProcessor, SimpleLogRecordProcessor
 from opentelemetry.sdk.trace import SpanProcessor, Tracer, TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SimpleSpanProcessor, SpanExporter
+from opentelemetry.trace import ProxyTracerProvider
 
 from keytrail import faults
 from keytrail.otel.exporters import RedactingLogExporter, RedactingSpanExporter
@@ -50,10 +51,12 @@ class Adoption:
         self._patch(LoggerProvider, "add_log_record_processor", self._covering(self._log_processor))
         for provider in (trace.get_tracer_provider(), *_built_before(TracerProvider)):
             _cover(self._tracer_provider, provider)
+        self._patch(trace, "set_tracer_provider", self._then_looking)
         for tracer in _built_before(Tracer):
             _cover(self._tracer, tracer)
         for provider in (_logs.get_logger_provider(), *_built_before(LoggerProvider)):
             _cover(self._logger_provider, provider)
+        _cover(self._look_at, trace.get_tracer_provider())
 
     def undo(self) -> None:
         """Take everything out again, newest first."""
@@ -122,6 +125,27 @@ class Adoption:
         if not any(isinstance(one, AuditSpanProcessor) for one in processors):
             processors.insert(0, AuditSpanProcessor(self._audit))
         self._set(composite, "_span_processors", tuple(processors))
+
+    def _then_looking(self, set_provider: Callable[[Any], None]) -> Any:
+        def set_tracer_provider(tracer_provider: Any) -> None:
+            set_provider(tracer_provider)
+            _cover(self._look_at, tracer_provider)
+
+        return set_tracer_provider
+
+    def _look_at(self, provider: Any) -> None:
+        """Say so where spans will come from a provider that has nowhere to put keytrail in.
+
+        One that passes its calls on to a provider of the SDK is as good as that one.
+        """
+        if self._adopted or isinstance(provider, (TracerProvider, ProxyTracerProvider)):
+            return
+        faults.logger.warning(
+            "%s is not the OpenTelemetry SDK's: no incoming key is seen\n"
+            "hint: set an opentelemetry.sdk.trace.TracerProvider, or a subclass of it",
+            type(provider).__qualname__,
+        )
+        raise TypeError("not a TracerProvider of the SDK")
 
     def _tracer(self, tracer: Any) -> None:
         """Wrap the sampler that a tracer was given, wherever its provider had it from and when."""

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from keytrail.settings import Settings
 
 _DISABLED: Final = "OTEL_PYTHON_DISABLED_INSTRUMENTATIONS"
+_PROVIDER: Final = "OTEL_PYTHON_TRACER_PROVIDER"
 
 
 def checks(_settings: Settings, environ: Mapping[str, str]) -> Iterator[Check]:
@@ -24,6 +25,7 @@ def checks(_settings: Settings, environ: Mapping[str, str]) -> Iterator[Check]:
         *_instrumentations(environ),
         *_excluded(environ),
         *_configuration(environ),
+        *_provider(environ),
         *_propagators(environ),
     ]
     yield from found
@@ -81,6 +83,21 @@ def _configuration(environ: Mapping[str, str]) -> Iterator[Check]:
             "the file cannot be read without opentelemetry-configuration: nothing is instrumented",
             "pip install opentelemetry-configuration",
         )
+
+
+def _provider(environ: Mapping[str, str]) -> Iterator[Check]:
+    from opentelemetry.sdk.trace import TracerProvider
+
+    name = environ.get(_PROVIDER, "").strip()
+    for entry in entry_points(group="opentelemetry_tracer_provider", name=name) if name else ():
+        kind = entry.load()
+        if not (isinstance(kind, type) and issubclass(kind, TracerProvider)):
+            yield Check(
+                _PROVIDER,
+                "fail",
+                f"{name} is no TracerProvider of the OpenTelemetry SDK: no incoming key is seen",
+                "unset it, or see that what it names is a subclass of the SDK's",
+            )
 
 
 def _propagators(environ: Mapping[str, str]) -> Iterator[Check]:
