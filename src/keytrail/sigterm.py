@@ -72,13 +72,13 @@ class SigtermTap:
         if self._active:
             faults.guarded("sigterm", None)(self._handled if handled else self._fatal)()
 
-    def _tapped_set(self, number: int, handler: Any) -> Any:
-        if number != signal.SIGTERM or not self._active:
-            return self.set(number, handler)
-        return _uncovered(self.set(number, self._covered(handler)))
+    def _tapped_set(self, signalnum: int, handler: Any) -> Any:
+        if signalnum != signal.SIGTERM or not self._active:
+            return self.set(signalnum, handler)
+        return _uncovered(self.set(signalnum, self._covered(handler)))
 
-    def _tapped_get(self, number: int) -> Any:
-        return _uncovered(self._get(number))
+    def _tapped_get(self, signalnum: int) -> Any:
+        return _uncovered(self._get(signalnum))
 
     def _covered(self, handler: Any) -> Any:
         """Return what to set for ``handler``; ``None`` is one of C, which cannot be called."""

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import os
 
 import httpx
 import requests
-from fastapi import FastAPI, Request, Response
+from fastapi import FastAPI, Request, Response, WebSocket
 
 app = FastAPI()
 OWN_KEY = os.environ.get("OWN_KEY", "")
@@ -17,6 +18,20 @@ OWN_KEY = os.environ.get("OWN_KEY", "")
 async def ok(thing: str) -> dict[str, str]:
     """Answer."""
     return {"thing": thing}
+
+
+@app.get("/slow")
+async def slow() -> None:
+    """Answer when whoever waits has long given up."""
+    await asyncio.sleep(300)
+
+
+@app.websocket("/socket")
+async def socket(socket: WebSocket) -> None:
+    """Say a word, then wait for one."""
+    await socket.accept()
+    await socket.send_text("hello")
+    await socket.receive_text()
 
 
 @app.get("/status/{code}")

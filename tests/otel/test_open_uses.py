@@ -17,6 +17,7 @@ from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, ALWAYS_ON, Sampler
 from opentelemetry.trace import SpanKind
 
 import keytrail
+from keytrail import faults
 from keytrail.activate import active_audit
 from keytrail.otel import open_uses
 from keytrail.store.live import LiveStore
@@ -190,3 +191,20 @@ def test_delivery_sends_both_and_the_books_balance(otel: Instrumented, long: Non
     assert [span.attributes["keytrail.outcome"] for span in sink.spans] == ["unknown", "denied"]
     assert len({(span.trace_id, span.span_id) for span in sink.spans}) == 1
     assert (books.seen, books.delivered, books.waiting, books.dropped) == (2, 2, 0, {})
+
+
+def test_beyond_the_bound_the_oldest_is_told_and_forgotten(
+    otel: Instrumented, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Uses that never end take no memory without bound, and none of them is lost."""
+    monkeypatch.setattr(faults, "reraise", False)
+    monkeypatch.setattr(open_uses, "_MOST", 2)
+    monkeypatch.setattr(open_uses, "_BETWEEN_LOOKS", 0.0)
+    before = faults.counts().get("open_uses", 0)
+    provider = otel.start(journal_interval=60)
+    running = [_begin(provider) for _ in range(3)]
+    assert _told(otel.uses()) == [(F1, "unknown", None)]
+    for span in running:
+        _end(span)
+    assert _told(otel.uses()) == [(F1, "unknown", None), *[(F1, "success", 200)] * 2]
+    assert faults.counts()["open_uses"] == before + 1

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
+import socket
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 import requests
+from websockets.sync.client import connect
 
 from support.cases import K1
-from support.journals import uses_in
+from support.journals import await_uses, uses_in
 from support.launch import service
 from support.services import stop
 
@@ -50,3 +54,31 @@ def test_sigterm_at_once_after_the_last_request_loses_nothing(server: str, tmp_p
     uses = uses_in(tmp_path)
     assert (len(uses), len({use["span_id"] for use in uses})) == (NUMBER, NUMBER)
     assert {use["outcome"] for use in uses} == {"success"}
+
+
+def _begin_slow_request(port: int) -> contextlib.AbstractContextManager[object]:
+    wire = socket.create_connection(("127.0.0.1", port), timeout=10)
+    wire.sendall(b"GET /slow HTTP/1.1\r\nHost: h\r\nX-API-Key: %s\r\n\r\n" % K1.encode())
+    return wire
+
+
+def _open_socket(port: int) -> contextlib.AbstractContextManager[object]:
+    return connect(f"ws://127.0.0.1:{port}/socket", additional_headers={"X-API-Key": K1})
+
+
+@pytest.mark.parametrize(
+    ("begin", "path"), [(_begin_slow_request, "/slow"), (_open_socket, "/socket")]
+)
+def test_what_runs_at_sigterm_survives_the_kill_that_follows(
+    begin: Callable[[int], contextlib.AbstractContextManager[object]], path: str, tmp_path: Path
+) -> None:
+    """A server that waits for a request, until whoever stops it loses patience, has told of it."""
+    with service("fastapi", tmp_path) as running, begin(running.port):
+        requests.get(f"{running.url}/ok/1", headers={"X-API-Key": K1}, timeout=10)
+        await_uses(tmp_path, 1)
+        running.process.terminate()
+        uses = await_uses(tmp_path, 2)
+        running.process.kill()
+        running.process.wait()
+    told = sorted((use["path"], use["outcome"]) for use in uses)
+    assert told == [("/ok/1", "success"), (path, "unknown")]

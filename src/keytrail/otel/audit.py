@@ -101,7 +101,8 @@ class Audit:
 
     def follow(self, span: ReadableSpan, use: OpenUse) -> None:
         """Know of a use until its end, and tell it before if that is long in coming."""
-        self.open.begin(span, use)
+        use.span = span
+        self.open[span.context.span_id] = use
         if not self._attended:
             self._attended = True
             self.journal.attend()

@@ -35,14 +35,6 @@ class OpenUses(_Uses):
         self._all_wanted = False
         self._next_look = 0.0
 
-    def begin(self, span: ReadableSpan, use: OpenUse) -> None:
-        """Follow ``use``, which ``span`` stands for."""
-        if len(self) >= _MOST:
-            self.pop(next(iter(self)), None)
-            faults.report("open_uses", OverflowError())
-        use.span = span
-        self[span.context.span_id] = use
-
     def want_all(self) -> None:
         """Let the next :meth:`untold` return every running use, however young."""
         self._all_wanted = True
@@ -55,11 +47,17 @@ class OpenUses(_Uses):
         if not wanted and clock < self._next_look:
             return []
         self._next_look = clock + _BETWEEN_LOOKS
-        return [
-            _as_it_stands(use)
-            for use in list(self.values())
-            if use.carries_key and not use.told and (_is_long(use, clock) or wanted)
-        ]
+        surplus = self._forget_surplus()
+        told = [use for use in list(self.values()) if _is_long(use, clock) or wanted]
+        return [_as_it_stands(use) for use in surplus + told if use.carries_key and not use.told]
+
+    def _forget_surplus(self) -> list[OpenUse]:
+        """Take out the oldest beyond the bound; their ends will not be seen."""
+        oldest = list(self)[: max(0, len(self) - _MOST)]
+        forgotten = [use for span_id in oldest if (use := self.pop(span_id, None)) is not None]
+        for _ in forgotten:
+            faults.report("open_uses", OverflowError())
+        return forgotten
 
 
 def _is_long(use: OpenUse, clock: float) -> bool:
