@@ -46,3 +46,14 @@ def test_keys_counts_what_was_written() -> None:
         assert run["cpu_seconds"] > 0
         assert run["seconds"] > 0
         assert 10 * 2**20 < run["peak_bytes"] < 2**30
+
+
+def test_load_loses_no_use() -> None:
+    """A service under load, stopped at its last answer, has journaled one use for each request."""
+    stock, keytrail = _run("load", "--requests", "400")["outcomes"]
+    assert (stock["side"], stock["requests"], stock["journaled"]) == ("stock", 400, 0)
+    assert (keytrail["side"], keytrail["requests"], keytrail["journaled"]) == ("keytrail", 400, 400)
+    for side in (stock, keytrail):
+        assert 0 <= side["exported"] <= 400
+        assert side["per_second"] > 0
+        assert 20 * 2**20 < side["memory_after"] < 2**30
