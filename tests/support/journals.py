@@ -24,6 +24,12 @@ def uses_in(home: Path) -> list[dict[str, Any]]:
     return sorted(uses, key=lambda use: use["time"])
 
 
+def last_uses_in(home: Path) -> list[dict[str, Any]]:
+    """Return each use once, by its last line: one that was told while it ran has two."""
+    last = {(use["trace_id"], use["span_id"]): use for use in uses_in(home)}
+    return list(last.values())
+
+
 def await_uses(home: Path, number: int, seconds: float = 10) -> list[dict[str, Any]]:
     """Wait until at least ``number`` uses are on disk, and return them."""
     deadline = time.monotonic() + seconds

@@ -58,11 +58,12 @@ def test_recycled_children_and_sigterm_lose_no_use(tmp_path: Path) -> None:
         try:
             for _ in range(TASKS):
                 sender.send_task("call", [server.url])
-            deadline = time.monotonic() + 40
+            deadline = time.monotonic() + 90
             while len(server.requests) < TASKS and time.monotonic() < deadline:
                 time.sleep(0.01)
         finally:
             printed = stop(worker)
+        assert len(server.requests) == TASKS, printed
     uses = uses_in(home)
     told = Counter((use["key"], use["outcome"]) for use in uses)
     assert told == {(F2, "success"): TASKS}, printed
