@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 _CHILDREN: Final = ("multiprocessing.util", "billiard.util")
 """Whose children run finalizers of their own and then ``os._exit``, with no ``atexit``."""
+_GRACE: Final = 0.1
+_GLANCE: Final = 0.005
 _LAST: Final = 0.5
 """Seconds that the journal gets to end in, however long the ordinary pipeline took."""
 _BEFORE_A_HANDLER: Final = 1.0
@@ -50,15 +52,22 @@ class Ending:
 
     def _write(self) -> None:
         """Write what has ended and what runs: nobody knows what follows, nor how soon."""
+        self._let_answers_end()
         self._audit.open.want_all()
         self._audit.flush(min(_BEFORE_A_HANDLER, self._audit.settings.shutdown_timeout))
 
     def write_all(self) -> None:
         """Write, deliver within the shutdown timeout, and close the journal."""
         deadline = time.monotonic() + self._audit.settings.shutdown_timeout
-        self._audit.open.want_all()
+        self._let_answers_end()
         self._export_ordinary(deadline)
         self._audit.close(max(_LAST, deadline - time.monotonic()))
+
+    def _let_answers_end(self) -> None:
+        """Wait for requests that other threads are just answering, so that each is told once."""
+        deadline = time.monotonic() + _GRACE
+        while self._audit.open and time.monotonic() < deadline:
+            time.sleep(_GLANCE)
 
     def flush(self, timeout: float) -> bool:
         """Write and deliver within ``timeout`` seconds; return whether nothing is left."""
