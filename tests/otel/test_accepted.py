@@ -14,7 +14,8 @@ from opentelemetry.trace import SpanKind
 
 import keytrail
 from keytrail.settings import Secret, Settings
-from support.cases import F1, K1, PEPPER
+from support.carriers import wsgi_carrier
+from support.cases import F1, PEPPER
 from support.sink import Sink, otlp_sink
 
 NUMBER = 20
@@ -25,16 +26,7 @@ class OwnBatchProcessor(BatchSpanProcessor):
 
 
 def _serve(provider: TracerProvider, attributes: int) -> None:
-    carrier = {
-        "wsgi.version": (1, 0),
-        "REQUEST_METHOD": "GET",
-        "PATH_INFO": "/orders",
-        "QUERY_STRING": "",
-        "REMOTE_ADDR": "192.0.2.1",
-        "HTTP_HOST": "shop.example",
-        "HTTP_X_API_KEY": K1,
-    }
-    context = propagate.extract(carrier)
+    context = propagate.extract(wsgi_carrier())
     span = provider.get_tracer("server").start_span("GET", context=context, kind=SpanKind.SERVER)
     for number in range(attributes):
         span.set_attribute(f"own.{number}", number)

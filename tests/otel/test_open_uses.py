@@ -22,19 +22,10 @@ from keytrail.activate import active_audit
 from keytrail.otel import open_uses
 from keytrail.store.live import LiveStore
 from otel.conftest import Instrumented
+from support.carriers import wsgi_carrier
 from support.cases import F1, K1
 from support.journals import await_uses, uses_in
 from support.sink import otlp_sink
-
-CARRIER = {
-    "wsgi.version": (1, 0),
-    "REQUEST_METHOD": "GET",
-    "PATH_INFO": "/stream",
-    "QUERY_STRING": "",
-    "REMOTE_ADDR": "192.0.2.1",
-    "HTTP_HOST": "shop.example",
-}
-KEYED = {**CARRIER, "HTTP_X_API_KEY": K1}
 
 
 @pytest.fixture
@@ -44,8 +35,8 @@ def long(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(open_uses, "_BETWEEN_LOOKS", 0.0)
 
 
-def _begin(provider: TracerProvider, carrier: dict[str, Any] = KEYED) -> Span:
-    context = propagate.extract(dict(carrier))
+def _begin(provider: TracerProvider, key: str | None = K1) -> Span:
+    context = propagate.extract(wsgi_carrier(key))
     span = provider.get_tracer("server").start_span("GET", context=context, kind=SpanKind.SERVER)
     assert isinstance(span, Span)
     return span
@@ -105,7 +96,7 @@ def test_what_runs_when_keytrail_ends_is_told(otel: Instrumented) -> None:
 
 def test_a_request_without_a_key_is_not_told(otel: Instrumented, long: None) -> None:
     """Only a use exists from its beginning."""
-    span = _begin(otel.start(keyless="denied"), CARRIER)
+    span = _begin(otel.start(keyless="denied"), None)
     assert otel.uses() == []
     _end(span, 401)
     assert [use["outcome"] for use in otel.uses()] == ["denied"]

@@ -19,7 +19,8 @@ from keytrail import faults
 from keytrail.activate import active_audit
 from keytrail.otel import adopt
 from keytrail.settings import Secret, Settings
-from support.cases import F1, K1, PEPPER
+from support.carriers import wsgi_carrier
+from support.cases import F1, PEPPER
 from support.journals import uses_in
 
 
@@ -82,16 +83,7 @@ def _instrument(home: Path) -> None:
 
 
 def _serve(tracer: trace.Tracer) -> None:
-    carrier = {
-        "wsgi.version": (1, 0),
-        "REQUEST_METHOD": "GET",
-        "PATH_INFO": "/orders",
-        "QUERY_STRING": "",
-        "REMOTE_ADDR": "192.0.2.1",
-        "HTTP_HOST": "shop.example",
-        "HTTP_X_API_KEY": K1,
-    }
-    context = propagate.extract(carrier)
+    context = propagate.extract(wsgi_carrier())
     tracer.start_span("GET", context=context, kind=SpanKind.SERVER).end()
 
 
