@@ -69,17 +69,15 @@ def _sql(dice: random.Random) -> str:
 
 
 def _statement(dice: random.Random) -> str:
-    return (
-        f"UPDATE {dice.choice(_WORDS)} SET page = $1, session_count = $2 WHERE id = '{_uuid(dice)}'"
-    )
+    table = dice.choice(_WORDS)
+    return f"UPDATE {table} SET page = $1, session_count = $2 WHERE id = '{_uuid(dice)}'"
 
 
 def _stack_trace(dice: random.Random) -> str:
     frames = "".join(
-        f'  File "/srv/{dice.choice(_WORDS)}/{dice.choice(_WORDS)}.py", '
-        f"line {dice.randint(1, 999)}, in {dice.choice(_WORDS)}_{dice.choice(_WORDS)}\n    return self.{dice.choice(_WORDS)}"
-        f"(token_count={dice.randint(1, 99)})\n"
-        for _ in range(12)
+        f'  File "/srv/{one}/{two}.py", line {dice.randint(1, 999)}, in {two}_{three}\n'
+        f"    return self.{three}(token_count={dice.randint(1, 99)})\n"
+        for one, two, three in (dice.sample(_WORDS, 3) for _ in range(12))
     )
     return f"Traceback (most recent call last):\n{frames}KeyError: '{dice.choice(_WORDS)}'\n"
 

@@ -27,6 +27,7 @@ import keytrail
 from keytrail import faults
 from keytrail.activate import active_audit
 from keytrail.otel import measurements
+from keytrail.redaction import collected
 from keytrail.redaction.redactor import Redactor
 from keytrail.settings import Secret, Settings
 from redaction.redaction_kit import leaks, remember
@@ -252,8 +253,8 @@ def test_remembered_verdicts_are_bounded(active: None, monkeypatch: pytest.Monke
         (Redactor, "attributes"),
         (measurements.RedactedMeasurements, "_verdict"),
         (measurements.RedactedMeasurements, "_judged"),
-        (measurements.collected, "redacted"),
-        (measurements.collected, "_point"),
+        (collected, "redacted"),
+        (collected, "_point"),
     ],
 )
 def test_a_fault_drops_attributes_and_never_the_redaction(

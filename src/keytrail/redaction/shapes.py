@@ -53,7 +53,7 @@ class ShapedValues:
     """Finds tokens of the listed shapes and of those that the user's catalogue adds."""
 
     def __init__(self, added: Iterable[str] = ()) -> None:
-        shapes = [*listed(), *(Shape("added", expression, weak=False) for expression in added)]
+        shapes = [*listed(), *map(_added, added)]
         self.expression = _after_boundary(one.expression for one in shapes)
         """What is searched for to tell whether a text may hold a token."""
         opened = [one for one in shapes if _opening(one)]
@@ -101,6 +101,11 @@ class ShapedValues:
             if end >= 0:
                 return start, _end_of_word(data, end)
         return begin, begin
+
+
+def _added(expression: str) -> Shape:
+    """Return a user's shape: named groups would clash with those of others."""
+    return Shape("added", f"(?:{re.sub(r'[(][?]P?<[^>]*>', '(?:', expression)})", weak=False)
 
 
 def _after_boundary(expressions: Iterable[str]) -> str:
