@@ -118,6 +118,9 @@ def hostile(size: int = 1_000_000) -> Iterator[tuple[str, str]]:
         "named values": "api_key=a&token=b&",
         "tokens": "ghp_" + "a1B2" * 9 + " ",
         "one endless token": "ghp_" + "a1B2" * (size // 4),
+        "one endless JWT": "eyJhbGciOiJIUzI1NiIsInR5.eyJhbGciOiJIUzI1NiIsInR5."
+        + "a1B2" * (size // 4),
+        "one endless secret": "live_" + "a1B2" * (size // 4),
         "URLs with a user": "http://u:p@h/ ",
         "escapes": "%253Fapi_key%253D\\u0022\\n",
         "quotes": 'token="\\\\',
