@@ -224,6 +224,30 @@ def test_broken_metric_spares_the_redacted_span(
     assert faults.counts()["redaction.metric"] == before + 1
 
 
+@pytest.mark.parametrize("step", STEPS)
+def test_no_step_passes_a_key_of_a_larger_batch(
+    redactor: Redactor, monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
+    """Spans that are searched together are withheld one by one where that fails."""
+    faults.reraise = False
+    monkeypatch.setattr(*STEPS[step], _broken)
+    passed = redactor.spans([_span()] * 20)
+    assert len(passed) == 20
+    assert K1 not in "".join(map(_shown, passed))
+
+
+def test_fault_of_the_search_over_several_spans_costs_nothing(
+    redactor: Redactor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each span is redacted by itself then; nothing is withheld, nothing passed."""
+    monkeypatch.setattr(Batch, "all_clean", _broken)
+    clean = ReadableSpan("clean", SpanContext(TRACE, 8, False))
+    leaky = ReadableSpan(f"GET {K1}", SpanContext(TRACE, 9, False), attributes={"note": K1})
+    passed = redactor.spans([leaky, clean] * 20)
+    assert K1 not in "".join(map(_shown, passed))
+    assert [span.name for span in passed] == ["GET REDACTED", "clean"] * 20
+
+
 def test_redactions_are_counted_on_a_metric(
     redactor: Redactor, monkeypatch: pytest.MonkeyPatch
 ) -> None:

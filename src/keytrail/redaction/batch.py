@@ -10,7 +10,7 @@ from keytrail.redaction.editor import DroppingFreeText, Editor, Redacting, Withh
 from keytrail.redaction.sample import Sample
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from opentelemetry.sdk._logs import ReadableLogRecord
     from opentelemetry.sdk.resources import Resource
@@ -36,6 +36,28 @@ class Batch:
         self._clean: set[str] = set()
         """Attribute names and stack frames in which no key of the ring was found."""
         self._around: dict[int, Any] = {}
+
+    def all_clean(self, spans: Sequence[ReadableSpan]) -> bool:
+        """Tell in one search whether nothing is secret in ``spans``; a doubt is a no."""
+        texts = Sample(self._rules.names, self._clean)
+        for span in spans:
+            context = span.context
+            if context is None or not self._is_of_ring(context.trace_id):
+                return False
+            if self._resource(span.resource) is not span.resource:
+                return False
+            if self._scope(span.instrumentation_scope) is not span.instrumentation_scope:
+                return False
+            sample.of_span(span, texts)
+        if texts.suspicious or self._of_ring.hinted(texts.joined()):
+            return False
+        self._clean.update(texts.repeating)
+        return True
+
+    def _is_of_ring(self, trace_id: int) -> bool:
+        """Tell whether a trace asks for no more than the ring's keys."""
+        wanted = self._moment.wanted(trace_id)
+        return wanted is self._of_ring.wanted and not self._rules.memory.overflowed(trace_id)
 
     def span(self, span: ReadableSpan) -> ReadableSpan:
         """Return ``span``, or a redacted copy of it."""
