@@ -23,7 +23,7 @@ from benchmarks.redaction_peers import Side, installed, side
 from keytrail.redaction import shapes
 from keytrail.redaction.redactor import Redactor
 
-BATCHES = {512: 24, 1: 300}
+BATCHES = {512: 12, 1: 100}
 """Rounds by batch size."""
 SHAPES = (25, 50, 100, 200, 326)
 SIZES = (1, 2, 4, 8, 16, 32)
@@ -54,9 +54,9 @@ def measure(effort: float) -> Figures:
 
     return Figures(
         {str(size): _batches(size, rounds(usual)) for size, usual in BATCHES.items()},
-        {str(number): _with_shapes(number, rounds(20)) for number in SHAPES},
-        {str(size): _with_size(size, rounds(20)) for size in SIZES},
-        {name: _hostile(text, rounds(10)) for name, text in hostile()},
+        {str(number): _with_shapes(number, rounds(6)) for number in SHAPES},
+        {str(size): _with_size(size, rounds(6)) for size in SIZES},
+        {name: _hostile(text, rounds(4)) for name, text in hostile()},
     )
 
 

@@ -46,3 +46,12 @@ def test_keys_counts_what_was_written() -> None:
         assert run["cpu_seconds"] > 0
         assert run["seconds"] > 0
         assert 10 * 2**20 < run["peak_bytes"] < 2**30
+
+
+def test_redaction_tells_every_side_and_every_hostile_text() -> None:
+    """A quick run tells seconds for both batch sizes, the growth, and each hostile text."""
+    found = _run("redaction", "--quick")
+    assert found["batches"].keys() == {"512", "1"}
+    assert {"keytrail", "keytrail, same frames"} <= found["batches"]["512"].keys()
+    assert list(found["shapes"]) == ["25", "50", "100", "200", "326"]
+    assert found["hostile"]["one endless token"] > 0
