@@ -57,3 +57,12 @@ def test_load_loses_no_use() -> None:
         assert 0 <= side["exported"] <= 400
         assert side["per_second"] > 0
         assert 20 * 2**20 < side["memory_after"] < 2**30
+
+
+def test_redaction_tells_every_side_and_every_hostile_text() -> None:
+    """A quick run tells seconds for both batch sizes, the growth, and each hostile text."""
+    found = _run("redaction", "--quick")
+    assert found["batches"].keys() == {"512", "1"}
+    assert {"keytrail", "keytrail, same frames"} <= found["batches"]["512"].keys()
+    assert list(found["shapes"]) == ["25", "50", "100", "200", "326"]
+    assert found["hostile"]["one endless token"] > 0

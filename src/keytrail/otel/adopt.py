@@ -19,6 +19,7 @@ from opentelemetry.trace import ProxyTracerProvider
 from keytrail import faults
 from keytrail.otel.exporters import RedactingLogExporter, RedactingSpanExporter
 from keytrail.otel.foreign import RedactingSpanProcessor
+from keytrail.otel.measurements import RedactedMeasurements, reader_storage
 from keytrail.otel.processor import AuditSpanProcessor
 from keytrail.otel.propagator import KeytrailPropagator
 from keytrail.otel.sampler import KeytrailSampler
@@ -49,6 +50,7 @@ class Adoption:
         self._patch(TracerProvider, "add_span_processor", self._covering(self._span_processor))
         self._patch(LoggerProvider, "__init__", self._then(self._logger_provider))
         self._patch(LoggerProvider, "add_log_record_processor", self._covering(self._log_processor))
+        _cover(self._measurements, RedactedMeasurements(self._audit.redactor))
         for provider in (trace.get_tracer_provider(), *_built_before(TracerProvider)):
             _cover(self._tracer_provider, provider)
         self._patch(trace, "set_tracer_provider", self._then_looking)
@@ -79,6 +81,11 @@ class Adoption:
             self._set(owner, name, wrap(getattr(owner, name)))
         except Exception as error:  # noqa: BLE001 - doctor names the seam that is gone
             faults.report(f"adopt.{name}", error)
+
+    def _measurements(self, redacted: RedactedMeasurements) -> None:
+        storage = reader_storage()
+        self._patch(storage, "consume_measurement", redacted.consuming)
+        self._patch(storage, "collect", redacted.collecting)
 
     def _wrap_textmap(self, get: Callable[[], TextMapPropagator]) -> Any:
         wrapped: KeytrailPropagator | None = None

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from functools import cached_property
+from itertools import islice
 from typing import TYPE_CHECKING, Final
 
 from ahocorasick_rs import BytesAhoCorasick, Implementation, MatchKind
 
-from keytrail.redaction.regions import Region
+from keytrail.redaction.regions import MOST_IN_ONE_TEXT, Region
 from keytrail.redaction.spellings import Spelling, spellings
 
 if TYPE_CHECKING:
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 
     from keytrail.redaction.memory import KeyMemory, Remembered
 
-PROBES_PER_CHUNK: Final = 60
+PROBES_PER_CHUNK: Final = 120
 """Up to about this many short patterns are searched with vector instructions."""
 MOST_BESIDE: Final = 8
 """So many keys are looked for one by one before the automata are built anew."""
@@ -28,18 +29,21 @@ class Index:
         self.keys = frozenset(keys)
         self._forms = _by_probe(self.keys)
         self._probes = sorted(self._forms)
-        self._chunks = [
+        self._searches = [
             BytesAhoCorasick(
                 self._probes[start : start + PROBES_PER_CHUNK],
                 matchkind=MatchKind.LeftmostFirst,
                 implementation=Implementation.NoncontiguousNFA,
-            )
+            ).find_matches_as_indexes
             for start in range(0, len(self._probes), PROBES_PER_CHUNK)
         ]
 
     def hinted(self, data: bytes) -> bool:
         """Tell whether a probe is in ``data``."""
-        return any(chunk.find_matches_as_indexes(data) for chunk in self._chunks)
+        for search in self._searches:  # noqa: SIM110 - twice as fast as any()
+            if search(data):
+                return True
+        return False
 
     def found(self, data: bytes) -> Iterator[tuple[int, Spelling]]:
         """Yield where a probe is in ``data``, overlapping ones too, with each of its spellings."""
@@ -65,12 +69,24 @@ class Wanted:
         return self._index.hinted(data) or any(probe in data for probe in self._beside)
 
     def regions(self, data: bytes) -> Iterator[Region]:
-        """Yield where a wanted key stands, whole or cut off by the end of ``data``."""
-        for start, form in (*self._index.found(data), *self._found_beside(data)):
+        """Yield where a wanted key stands, whole or cut off by the end of ``data``.
+
+        Where there are many, all of ``data`` is one.
+        """
+        found = [*islice(self._found(data), MOST_IN_ONE_TEXT)]
+        if len(found) == MOST_IN_ONE_TEXT:
+            yield Region(0, len(data), "value")
+            return
+        for start, form in found:
             end = _end(data, start, form)
             if end is not None:
                 fingerprints = () if form.fingerprint is None else (form.fingerprint,)
                 yield Region(start, end, "value", fingerprints)
+
+    def _found(self, data: bytes) -> Iterator[tuple[int, Spelling]]:
+        if self._index.hinted(data):
+            yield from self._index.found(data)
+        yield from self._found_beside(data)
 
     def _found_beside(self, data: bytes) -> Iterator[tuple[int, Spelling]]:
         for probe, forms in self._beside.items():
