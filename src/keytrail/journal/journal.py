@@ -17,6 +17,7 @@ from keytrail.journal.otlp import build_exporter, destination
 from keytrail.journal.queue import AuditQueue
 from keytrail.journal.records import Origin, encode_record, origin_content
 from keytrail.journal.segment import now
+from keytrail.journal.sender import Form
 from keytrail.journal.writer import Writer
 
 if TYPE_CHECKING:
@@ -86,7 +87,7 @@ class Journal(Generic[Item]):
             return None
         return Delivery(
             settings.home,
-            lambda: build_exporter(target, settings),
+            [Form(lambda heard: build_exporter(target, settings, heard), lambda span: span)],
             target.name,
             self.accounting,
             hold=_HOLD_BATCHES * _batch_delay(os.environ),

@@ -1,16 +1,16 @@
 """The official OTLP exporter for the settings: where it sends, and with whose credentials.
 
-``KEYTRAIL_OTLP_ENDPOINT=same``: constructed with no arguments, so that ``OTEL_EXPORTER_OTLP_*``
-decides everything. Any other endpoint inherits nothing of these variables: a vendor's credential
-must not travel to another host. A URL without a path gets ``/v1/traces``, as a base endpoint of the
-SDK does; one with a path is used as it is. gRPC ignores the path.
+``KEYTRAIL_OTLP_ENDPOINT=same``: ``OTEL_EXPORTER_OTLP_*`` decides everything. Any other endpoint
+inherits nothing of these variables: a vendor's credential must not travel to another host. A URL
+without a path gets ``/v1/traces``, as a base endpoint of the SDK does; one with a path is used as
+it is. gRPC ignores the path.
 """
 
 from __future__ import annotations
 
 import os
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal, cast
 from urllib.parse import urlsplit
 
 from opentelemetry.sdk.environment_variables import (
@@ -20,6 +20,8 @@ from opentelemetry.sdk.environment_variables import (
     OTEL_EXPORTER_OTLP_TRACES_PROTOCOL,
 )
 from opentelemetry.util.re import parse_env_headers
+
+from keytrail.journal.listening import Heard, environment_session, grpc_listening
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -111,8 +113,8 @@ def _inherited_protocol(environ: Mapping[str, str]) -> Protocol:
     return "http/protobuf" if (told or "").strip() == "http/protobuf" else "grpc"
 
 
-def build_exporter(destination: Destination, settings: Settings) -> SpanExporter:
-    """Return the official exporter to ``destination``.
+def build_exporter(destination: Destination, settings: Settings, heard: Heard) -> SpanExporter:
+    """Return the official exporter to ``destination``; ``heard`` gets what is answered.
 
     Raises:
         ExporterMissingError: it is not installed.
@@ -120,8 +122,8 @@ def build_exporter(destination: Destination, settings: Settings) -> SpanExporter
     """
     try:
         if destination.protocol == "grpc":
-            return _grpc(destination, settings)
-        return _http(destination, settings)
+            return _grpc(destination, settings, heard)
+        return _http(destination, settings, heard)
     except ImportError as error:
         package = _EXPORTERS[destination.protocol].replace(".", "-")
         raise ExporterMissingError(
@@ -130,12 +132,12 @@ def build_exporter(destination: Destination, settings: Settings) -> SpanExporter
         ) from error
 
 
-def _http(destination: Destination, settings: Settings) -> SpanExporter:
+def _http(destination: Destination, settings: Settings, heard: Heard) -> SpanExporter:
     from opentelemetry.exporter.otlp.proto.http import Compression
     from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 
     if destination.inherited:
-        return OTLPSpanExporter()
+        return OTLPSpanExporter(session=environment_session(heard, "TRACES"))
     gzip = settings.otlp_compression == "gzip"
     headers = _headers(settings)
     return OTLPSpanExporter(
@@ -143,7 +145,7 @@ def _http(destination: Destination, settings: Settings) -> SpanExporter:
         headers=headers,
         timeout=settings.otlp_timeout,
         compression=Compression.Gzip if gzip else Compression.NoCompression,
-        session=_session(settings, headers),
+        session=heard.listen_on(_session(settings, headers)),
     )
 
 
@@ -164,29 +166,27 @@ def _session(settings: Settings, headers: Mapping[str, str]) -> Any:
         def send(self, request: requests.PreparedRequest, **options: Any) -> requests.Response:
             for name in [name for name in request.headers if name.lower() not in allowed]:
                 del request.headers[name]
-            response = super().send(request, **{**options, "verify": verify, "cert": pair})
-            if response.is_redirect:
-                raise requests.TooManyRedirects("the endpoint redirects")  # no delivery, says OTLP
-            return response
+            return super().send(request, **{**options, "verify": verify, "cert": pair})
 
     session = OwnSession()
     session.auth = lambda request: request  # nor what ~/.netrc has for the host
     return session
 
 
-def _grpc(destination: Destination, settings: Settings) -> SpanExporter:
+def _grpc(destination: Destination, settings: Settings, heard: Heard) -> SpanExporter:
     from grpc import (  # type: ignore[import-untyped]
         Compression,
         ssl_channel_credentials,
     )
     from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExporter
 
+    listening = grpc_listening(OTLPSpanExporter, heard)
     if destination.inherited:
-        return OTLPSpanExporter()
+        return cast("SpanExporter", listening())
     secure = urlsplit(destination.url).scheme == "https"
     files = (settings.otlp_certificate, settings.otlp_client_key, settings.otlp_client_certificate)
     contents = [None if file is None else file.read_bytes() for file in files]
-    return OTLPSpanExporter(
+    exporter = listening(
         endpoint=destination.url,
         insecure=not secure,
         credentials=ssl_channel_credentials(*contents) if secure else None,
@@ -196,6 +196,7 @@ def _grpc(destination: Destination, settings: Settings) -> SpanExporter:
         if settings.otlp_compression == "gzip"
         else Compression.NoCompression,
     )
+    return cast("SpanExporter", exporter)
 
 
 def _headers(settings: Settings) -> dict[str, str]:
