@@ -13,13 +13,16 @@ if TYPE_CHECKING:
     from keytrail.activate import instrument, uninstrument
     from keytrail.fingerprints import fingerprint
     from keytrail.identity import identify
+    from keytrail.readiness import Health, health
     from keytrail.settings import Settings
 
-__all__ = ["Settings", "fingerprint", "identify", "instrument", "uninstrument"]
+__all__ = ["Health", "Settings", "fingerprint", "health", "identify", "instrument", "uninstrument"]
 
 _ROOMS = {
+    "Health": "keytrail.readiness",
     "Settings": "keytrail.settings",
     "fingerprint": "keytrail.fingerprints",
+    "health": "keytrail.readiness",
     "identify": "keytrail.identity",
     "instrument": "keytrail.activate",
     "uninstrument": "keytrail.activate",

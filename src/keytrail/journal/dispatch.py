@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from keytrail import faults
 from keytrail.journal.aftermath import keep_refused, note_delivered
+from keytrail.journal.segment import holds_strangers
 from keytrail.journal.sender import Sender
 
 if TYPE_CHECKING:
@@ -42,8 +43,9 @@ class Dispatch:
     def was_deleted(self, backlog: Backlog) -> None:
         """Book what somebody deleted, most likely to make room."""
         remaining = backlog.remaining()
-        backlog.dropped["journal_full"] += remaining
-        self._accounting.dropped("journal_full", remaining)
+        reason: Reason = "folded" if holds_strangers(backlog.path) else "journal_full"
+        backlog.dropped[reason] += remaining
+        self._accounting.dropped(reason, remaining)
         self.note(backlog)
 
     def settle(self, backlog: Backlog, accepted: dict[SpanId, None]) -> None:
