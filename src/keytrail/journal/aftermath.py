@@ -1,4 +1,4 @@
-"""What stays behind of lines that left the journal: a note of those delivered, the refused ones."""
+"""What stays of lines that left the journal: notes of those delivered, records, refused ones."""
 
 from __future__ import annotations
 
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 DELIVERED: Final = "delivered.ndjson"
 REFUSED: Final = "refused"
 MAX_DELIVERED_BYTES: Final = 1024 * 1024
+RECORDS: Final = "records.ndjson"
+MAX_RECORDS_BYTES: Final = 4 * 1024 * 1024
 MAX_REFUSED_BYTES: Final = 1024 * 1024
 """Per segment; further lines are counted only."""
 MAX_REFUSED_BYTES_IN_ALL: Final = 16 * 1024 * 1024
@@ -25,20 +27,35 @@ MAX_REFUSED_BYTES_IN_ALL: Final = 16 * 1024 * 1024
 def note_delivered(home: Path, note: Mapping[str, Any]) -> None:
     """Add ``note`` on what became of a segment to ``delivered.ndjson``.
 
-    Beyond :data:`MAX_DELIVERED_BYTES` the older half of the notes goes.
+    Raises:
+        OSError: the home cannot be written.
+
+    """
+    _append(home / DELIVERED, to_line({"time": now(), **note}))
+    _shorten(home / DELIVERED, MAX_DELIVERED_BYTES)
+
+
+def keep_records(home: Path, lines: Sequence[bytes]) -> None:
+    """Keep the audit's own records of a segment that goes in ``records.ndjson``.
 
     Raises:
         OSError: the home cannot be written.
 
     """
-    path = home / DELIVERED
-    _append(path, to_line({"time": now(), **note}))
-    if path.stat().st_size > MAX_DELIVERED_BYTES:
-        lines = path.read_bytes().splitlines(keepends=True)
-        shorter = path.with_suffix(".shorter")
-        shorter.unlink(missing_ok=True)
-        _append(shorter, b"".join(lines[len(lines) // 2 :]))
-        shorter.replace(path)
+    if lines:
+        _append(home / RECORDS, b"".join(lines))
+        _shorten(home / RECORDS, MAX_RECORDS_BYTES)
+
+
+def _shorten(path: Path, most: int) -> None:
+    """Let the older half go of a file with more than ``most`` bytes."""
+    if path.stat().st_size <= most:
+        return
+    lines = path.read_bytes().splitlines(keepends=True)
+    shorter = path.with_suffix(".shorter")
+    shorter.unlink(missing_ok=True)
+    _append(shorter, b"".join(lines[len(lines) // 2 :]))
+    shorter.replace(path)
 
 
 def keep_refused(home: Path, segment: str, lines: Sequence[bytes], **note: Any) -> None:

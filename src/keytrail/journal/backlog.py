@@ -32,6 +32,7 @@ SpanId = tuple[int, int]
 
 MAX_WAITING: Final = 8192
 """Lines of one segment that are read but not confirmed; their text stays on disk."""
+MAX_RECORDS: Final = 1024
 MAX_BATCH_BYTES: Final = 2 * 1024 * 1024
 _CHUNK: Final = 4 * 1024 * 1024
 _SAMPLED: Final = b'"sampled":true'
@@ -75,6 +76,8 @@ class Backlog:
         self.dropped: Counter[Reason] = Counter()
         """Those that will not be delivered."""
         self.first = self.last = 0
+        self.records: list[bytes] = []
+        """The audit's own records of the segment, without origins."""
         self._cursor = cursor
         self._refuse = refuse
         self._hold = hold
@@ -127,6 +130,8 @@ class Backlog:
             record = json.loads(line)
             if record["record"] == "origin":
                 self._origins[record["origin"]] = read_origin(record)
+            elif len(self.records) < MAX_RECORDS:
+                self.records.append(line)
         return True
 
     def _hold_back(self, entry: Line, line: bytes) -> None:
@@ -221,7 +226,7 @@ class Backlog:
         uses = len(self._waiting)
         self._waiting.clear()
         while lines := list(self._lines()):
-            uses += sum(not line.startswith(RECORD_START) for _, line in lines)
+            uses += sum(not self._read_record(line) for _, line in lines)
         return uses
 
     def remove(self) -> None:

@@ -7,7 +7,7 @@ import time
 from typing import TYPE_CHECKING
 
 from keytrail import faults
-from keytrail.journal.aftermath import keep_refused, note_delivered
+from keytrail.journal.aftermath import keep_records, keep_refused, note_delivered
 from keytrail.journal.segment import holds_strangers
 from keytrail.journal.sender import Sender
 
@@ -121,10 +121,11 @@ class Dispatch:
             )
 
     def note(self, backlog: Backlog) -> None:
-        """Note what became of a segment that goes."""
-        if not backlog.uses and not backlog.dropped:
-            return
+        """Note what became of a segment that goes, and keep the audit's own records of it."""
         with contextlib.suppress(OSError):  # a full disk is no reason to keep what was delivered
+            keep_records(self._home, backlog.records)
+            if not backlog.uses and not backlog.dropped:
+                return
             note_delivered(
                 self._home,
                 {

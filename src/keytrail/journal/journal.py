@@ -13,6 +13,7 @@ from opentelemetry.sdk.environment_variables import OTEL_BSP_SCHEDULE_DELAY
 from keytrail.journal.accounting import Accounting, Trouble
 from keytrail.journal.bounds import Bounds
 from keytrail.journal.delivery import Delivery
+from keytrail.journal.history import History
 from keytrail.journal.otlp import build_exporter, destination
 from keytrail.journal.queue import AuditQueue
 from keytrail.journal.records import Origin, encode_record, origin_content
@@ -61,6 +62,8 @@ class Journal(Generic[Item]):
         self._known: dict[tuple[int, int], _Known] = {}
         self._origins: dict[str, bytes] = {}
         self._strangers = Strangers(settings.home)
+        self._history = History(settings.home, settings, os.environ)
+        start = {**start, "settings": self._history.settings}
         self._bounds = Bounds(
             settings.home,
             settings.journal_bytes,
@@ -95,6 +98,7 @@ class Journal(Generic[Item]):
             most_bytes=settings.journal_bytes,
             on_begin=None if self._delivery is None else self._delivery.own,
             strangers=strangers,
+            history=None if strangers is None else self._history,
             sync=settings.journal_sync == "batch",
             strict=settings.strict == "on" and strangers is not None,
         )

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     from keytrail.journal.accounting import Accounting
     from keytrail.journal.bounds import Bounds
+    from keytrail.journal.history import History
     from keytrail.journal.strangers import Strangers
 
 MAX_SEGMENT_BYTES: Final = 64 * 1024 * 1024
@@ -53,13 +54,15 @@ class Writer:
         most_bytes: int,
         on_begin: Callable[[Path], None] | None = None,
         strangers: Strangers | None = None,
+        history: History | None = None,
         sync: bool = False,
         strict: bool = False,
     ) -> None:
         """``start`` goes into every segment's start record; ``on_begin`` hears of new segments.
 
         The writer that has ``strangers`` tells of what was folded, and of every other gap; the one
-        without writes the strangers' own segments. ``sync``: a batch is on the medium before the
+        without writes the strangers' own segments. ``history`` goes into a process's first segment.
+        ``sync``: a batch is on the medium before the
         next. ``strict``: there is a segment before there are uses, so that :attr:`trouble` is true.
         """
         self._sync = sync
@@ -67,6 +70,7 @@ class Writer:
         self.trouble: Refusal | None = None
         """Why the last attempt to write failed; ``None`` where it did not."""
         self._strangers = strangers
+        self._history = history
         self._home = home
         self._start = {**start, "host": host_name(), "version": _version()}
         self._bounds = bounds
@@ -81,6 +85,7 @@ class Writer:
         self._told: dict[Reason, int] = {}
         self._warned: set[Reason] = set()
         self._failing_since: float | None = None
+        self._segments = self._uses = 0
 
     def write(self, lines: list[bytes], origins: Origins) -> list[bytes]:
         """Write the lines of uses; return those to try again, for :data:`KEEP_SECONDS` at most.
@@ -93,6 +98,7 @@ class Writer:
         except UnwrittenError as error:
             uses = [line for line in error.lines if not line.startswith(RECORD_START)]
             self._accounting.journaled(len(lines) - len(uses))
+            self._uses += len(lines) - len(uses)
             return self._kept(uses, _reason(error))
         except OSError as error:
             return self._kept(lines, _reason(error))
@@ -139,6 +145,8 @@ class Writer:
             segment.close()
             raise
         self._origins = set()
+        self._uses = 0
+        self._segments += 1
         self._segment = segment
         return segment
 
@@ -152,7 +160,8 @@ class Writer:
         folded: bool,
     ) -> None:
         drops = self._accounting.drops()
-        records = [*self._start_record(segment, now_ns), *self._gaps(drops, now_ns)]
+        records = [*self._first_records(segment, now_ns), *self._gaps(drops, now_ns)]
+        begins = not segment.size
         if self._strangers is not None and folded:
             records += self._strangers.records(now_ns)
         new = {name: line for name, line in origins.items() if name not in self._origins}
@@ -162,6 +171,9 @@ class Writer:
             self._synced(segment)
         self._origins.update(new)
         self._told = drops
+        self._uses += sum(not line.startswith(RECORD_START) for line in lines)
+        if begins and self._history is not None:
+            self._history.told()
         if self._strangers is not None and folded:
             self._strangers.told()
 
@@ -171,11 +183,14 @@ class Writer:
         except OSError as error:  # the lines are with the kernel; written again they would be two
             faults.report("journal.sync", error)
 
-    def _start_record(self, segment: Segment, now_ns: int) -> list[bytes]:
+    def _first_records(self, segment: Segment, now_ns: int) -> list[bytes]:
         if segment.size:
             return []
-        attributes = {**self._start, "pid": segment.pid}
-        return [encode_record("start", now_ns, attributes=attributes)]
+        attributes = {**self._start, "pid": segment.pid, "number": self._segments}
+        start = encode_record("start", now_ns, attributes=attributes)
+        if self._history is None or self._segments > 1:
+            return [start]
+        return [start, *self._history.records(now_ns)]
 
     def _gaps(self, drops: Mapping[Reason, int], now_ns: int) -> list[bytes]:
         return [
@@ -218,7 +233,8 @@ class Writer:
 
     def _end(self, segment: Segment, now_ns: int) -> None:
         try:
-            stop = [encode_record("stop", now_ns)]
+            told = {"segment": segment.path.name, "uses": self._uses}
+            stop = [encode_record("stop", now_ns, attributes=told)]
             self._append_with_records(segment, stop, {}, now_ns, folded=True)
         except OSError:
             pass  # a segment without its stop record is told as one that ended hard
