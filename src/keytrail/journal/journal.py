@@ -14,7 +14,7 @@ from keytrail.journal.accounting import Accounting, Trouble
 from keytrail.journal.bounds import Bounds
 from keytrail.journal.delivery import Delivery
 from keytrail.journal.history import History
-from keytrail.journal.otlp import build_exporter, destination
+from keytrail.journal.otlp import Destination, build_exporter, destination
 from keytrail.journal.queue import AuditQueue
 from keytrail.journal.records import Origin, encode_record, origin_content
 from keytrail.journal.segment import now
@@ -72,6 +72,7 @@ class Journal(Generic[Item]):
             self._strangers,
         )
         self._destination = destination(settings)
+        self._sends_spans = settings.otlp_form != "logs"
         self._delivery = self._delivering(settings)
         self._writer = self._writing(settings, start, self._strangers)
         self._strangers_writer = self._writing(settings, start, None)
@@ -109,10 +110,10 @@ class Journal(Generic[Item]):
             return None
         return Delivery(
             settings.home,
-            [Form(lambda heard: build_exporter(target, settings, heard), lambda span: span)],
+            _forms(target, settings),
             target.name,
             self.accounting,
-            hold=_HOLD_BATCHES * _batch_delay(os.environ),
+            hold=_HOLD_BATCHES * _batch_delay(os.environ) if self._sends_spans else 0,
         )
 
     def put(self, item: Item) -> None:
@@ -133,12 +134,13 @@ class Journal(Generic[Item]):
 
     def accepted(self, ids: Iterable[tuple[int, int]]) -> None:
         """Hear which uses, by trace and span id, the ordinary pipeline brought to our endpoint."""
-        if self._delivery is not None:
+        if self._delivery is not None and self._sends_spans:
             self._delivery.accepted(ids)
 
     def delivers_like(self, exporter: SpanExporter) -> bool:
         """Return whether ``exporter`` sends to where the journal delivers; no where unclear."""
-        return self._destination is not None and self._destination.is_of(exporter)
+        target = self._destination
+        return target is not None and self._sends_spans and target.is_of(exporter)
 
     def close(self, timeout: float) -> bool:
         """Flush, deliver what can be within ``timeout`` seconds, and write the stop record.
@@ -198,6 +200,17 @@ class Journal(Generic[Item]):
         self._queue.after_fork()
         if self._delivery is not None:
             self._delivery.after_fork()
+
+
+def _forms(target: Destination, settings: Settings) -> list[Form]:
+    forms = []
+    if settings.otlp_form != "logs":
+        forms.append(Form(lambda heard: build_exporter(target, settings, heard), lambda span: span))
+    if settings.otlp_form != "spans":
+        from keytrail.journal.log_event import log_event
+
+        forms.append(Form(lambda heard: build_exporter(target, settings, heard, "logs"), log_event))
+    return forms
 
 
 def _after_fork(journal: Journal[Item]) -> None:

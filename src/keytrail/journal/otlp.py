@@ -2,14 +2,15 @@
 
 ``KEYTRAIL_OTLP_ENDPOINT=same``: ``OTEL_EXPORTER_OTLP_*`` decides everything. Any other endpoint
 inherits nothing of these variables: a vendor's credential must not travel to another host. A URL
-without a path gets ``/v1/traces``, as a base endpoint of the SDK does; one with a path is used as
-it is. gRPC ignores the path.
+without a path gets ``/v1/traces`` (log events: ``/v1/logs``), as a base endpoint of the SDK does;
+one with a path is used as it is. gRPC ignores the path.
 """
 
 from __future__ import annotations
 
 import os
 from dataclasses import dataclass
+from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final, Literal, cast
 from urllib.parse import urlsplit
 
@@ -28,11 +29,14 @@ if TYPE_CHECKING:
 
     from opentelemetry.sdk.trace.export import SpanExporter
 
+    from keytrail.journal.sender import Exporter
     from keytrail.settings import Settings
 
 Protocol = Literal["http/protobuf", "grpc"]
+Signal = Literal["traces", "logs"]
 
 _TRACES_PATH: Final = "/v1/traces"
+_LOGS_PATH: Final = "/v1/logs"
 _DEFAULT_ENDPOINTS: Final[dict[Protocol, str]] = {
     "http/protobuf": "http://localhost:4318",
     "grpc": "http://localhost:4317",
@@ -68,6 +72,12 @@ class Destination:
         parts = urlsplit(self.url)
         host = parts.hostname or ""
         return f"{host}:{parts.port}" if parts.port else host
+
+    def url_of(self, signal: Signal) -> str:
+        """Return where ``signal`` goes; a path that is not the traces' own serves for both."""
+        if signal == "logs" and self.url.endswith(_TRACES_PATH):
+            return self.url.removesuffix(_TRACES_PATH) + _LOGS_PATH
+        return self.url
 
     def is_of(self, exporter: SpanExporter) -> bool:
         """Return whether ``exporter`` is an official one that sends here; no where unclear."""
@@ -113,8 +123,10 @@ def _inherited_protocol(environ: Mapping[str, str]) -> Protocol:
     return "http/protobuf" if (told or "").strip() == "http/protobuf" else "grpc"
 
 
-def build_exporter(destination: Destination, settings: Settings, heard: Heard) -> SpanExporter:
-    """Return the official exporter to ``destination``; ``heard`` gets what is answered.
+def build_exporter(
+    destination: Destination, settings: Settings, heard: Heard, signal: Signal = "traces"
+) -> Exporter:
+    """Return the official exporter of ``signal``; ``heard`` gets what ``destination`` answers.
 
     Raises:
         ExporterMissingError: it is not installed.
@@ -122,8 +134,8 @@ def build_exporter(destination: Destination, settings: Settings, heard: Heard) -
     """
     try:
         if destination.protocol == "grpc":
-            return _grpc(destination, settings, heard)
-        return _http(destination, settings, heard)
+            return _grpc(destination, settings, heard, signal)
+        return _http(destination, settings, heard, signal)
     except ImportError as error:
         package = _EXPORTERS[destination.protocol].replace(".", "-")
         raise ExporterMissingError(
@@ -132,20 +144,29 @@ def build_exporter(destination: Destination, settings: Settings, heard: Heard) -
         ) from error
 
 
-def _http(destination: Destination, settings: Settings, heard: Heard) -> SpanExporter:
-    from opentelemetry.exporter.otlp.proto.http import Compression
-    from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+def _exporter_class(destination: Destination, signal: Signal) -> Any:
+    module = {"traces": "trace_exporter", "logs": "_log_exporter"}[signal]
+    name = {"traces": "OTLPSpanExporter", "logs": "OTLPLogExporter"}[signal]
+    return getattr(import_module(f"{_EXPORTERS[destination.protocol]}.{module}"), name)
 
+
+def _http(destination: Destination, settings: Settings, heard: Heard, signal: Signal) -> Exporter:
+    from opentelemetry.exporter.otlp.proto.http import Compression
+
+    exporter = _exporter_class(destination, signal)
     if destination.inherited:
-        return OTLPSpanExporter(session=environment_session(heard, "TRACES"))
+        return cast("Exporter", exporter(session=environment_session(heard, signal.upper())))
     gzip = settings.otlp_compression == "gzip"
     headers = _headers(settings)
-    return OTLPSpanExporter(
-        endpoint=destination.url,
-        headers=headers,
-        timeout=settings.otlp_timeout,
-        compression=Compression.Gzip if gzip else Compression.NoCompression,
-        session=heard.listen_on(_session(settings, headers)),
+    return cast(
+        "Exporter",
+        exporter(
+            endpoint=destination.url_of(signal),
+            headers=headers,
+            timeout=settings.otlp_timeout,
+            compression=Compression.Gzip if gzip else Compression.NoCompression,
+            session=heard.listen_on(_session(settings, headers)),
+        ),
     )
 
 
@@ -173,16 +194,15 @@ def _session(settings: Settings, headers: Mapping[str, str]) -> Any:
     return session
 
 
-def _grpc(destination: Destination, settings: Settings, heard: Heard) -> SpanExporter:
+def _grpc(destination: Destination, settings: Settings, heard: Heard, signal: Signal) -> Exporter:
     from grpc import (  # type: ignore[import-untyped]
         Compression,
         ssl_channel_credentials,
     )
-    from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExporter
 
-    listening = grpc_listening(OTLPSpanExporter, heard)
+    listening = grpc_listening(_exporter_class(destination, signal), heard)
     if destination.inherited:
-        return cast("SpanExporter", listening())
+        return cast("Exporter", listening())
     secure = urlsplit(destination.url).scheme == "https"
     files = (settings.otlp_certificate, settings.otlp_client_key, settings.otlp_client_certificate)
     contents = [None if file is None else file.read_bytes() for file in files]
@@ -196,7 +216,7 @@ def _grpc(destination: Destination, settings: Settings, heard: Heard) -> SpanExp
         if settings.otlp_compression == "gzip"
         else Compression.NoCompression,
     )
-    return cast("SpanExporter", exporter)
+    return cast("Exporter", exporter)
 
 
 def _headers(settings: Settings) -> dict[str, str]:
