@@ -46,3 +46,11 @@ def test_keys_counts_what_was_written() -> None:
         assert run["cpu_seconds"] > 0
         assert run["seconds"] > 0
         assert 10 * 2**20 < run["peak_bytes"] < 2**30
+
+
+def test_latency_compares_a_dead_endpoint_and_a_twin_with_a_live_one() -> None:
+    """The ratios of both, with quartiles, beside the live side's seconds."""
+    found = _run("latency", "--rounds", "2", "--calls", "20")
+    assert 1e-5 < found["alive_p50"] <= found["alive_p99"] < 10
+    for side in ("dead", "twin"):
+        assert 0 < found[side]["lower"] <= found[side]["median"] <= found[side]["upper"]
