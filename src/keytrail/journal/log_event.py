@@ -13,7 +13,6 @@ from keytrail import semconv
 if TYPE_CHECKING:
     from opentelemetry.sdk.trace import ReadableSpan
 
-EVENT_NAME: Final = "keytrail.use"
 _FINE: Final = frozenset({"success", "unknown"})
 
 
@@ -35,6 +34,6 @@ def log_event(span: ReadableSpan) -> ReadableLogRecord:
         severity_text=severity.name,
         body=span.name,
         attributes=attributes,
-        event_name=EVENT_NAME,
+        event_name=semconv.EVENT_USE,
     )
     return ReadableLogRecord(record, span.resource, span.instrumentation_scope)
