@@ -24,7 +24,8 @@ def run(home: Path, uses: int, **settings: Any) -> None:
     journal = open_journal(home, **settings)
     for number in range(uses):
         journal.put((number, False))
-    assert journal.close(5)
+    assert journal.flush(5)
+    journal.close(3)
 
 
 def test_changed_settings_are_a_record_of_their_own(home: Path) -> None:
@@ -69,6 +70,29 @@ def test_records_outlive_their_segment(home: Path, receiver: Receiver) -> None:
     kept = [json.loads(line) for line in (home / "records.ndjson").read_text().splitlines()]
     assert [record["record"] for record in kept] == ["start", "stop"]
     assert kept[1]["attributes"]["uses"] == 3
+
+
+def test_a_hard_end_outlives_its_segment(home: Path, receiver: Receiver) -> None:
+    """The next process delivers what a killed one left, and the files still say that it died."""
+    with told(home, receiver.url) as service:
+        service.tell("use", 0, 5)
+        assert service.tell("flush")
+        (killed,) = paths_of(home)
+        service.process.kill()
+        service.process.wait()
+    journal = open_journal(home, otlp_endpoint=receiver.url)
+    eventually(lambda: paths_of(home) == [])
+    assert journal.close(5)
+    kept = [json.loads(line) for line in (home / "records.ndjson").read_text().splitlines()]
+    assert [record["record"] for record in kept] == ["start", "gap"]
+    assert (kept[1]["reason"], kept[1]["attributes"]["segment"]) == ("ended_hard", killed.name)
+
+
+def test_a_credential_in_a_url_is_not_recorded(home: Path) -> None:
+    """Of an endpoint the records show scheme, host and port."""
+    run(home, 1, otlp_endpoint=f"http://me:{PEPPER}@127.0.0.1:9/{PEPPER}?token={PEPPER}")
+    assert lines_of(home)[0]["attributes"]["settings"]["otlp_endpoint"] == "http://127.0.0.1:9"
+    assert all(PEPPER not in path.read_text() for path in home.rglob("*") if path.is_file())
 
 
 def test_the_books_can_be_proved_from_the_files_alone(home: Path, receiver: Receiver) -> None:

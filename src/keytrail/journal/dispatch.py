@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 from keytrail import faults
 from keytrail.journal.aftermath import keep_records, keep_refused, note_delivered
-from keytrail.journal.segment import holds_strangers
+from keytrail.journal.history import STOP_START, hard_end
+from keytrail.journal.segment import holds_strangers, now
 from keytrail.journal.sender import Sender
 
 if TYPE_CHECKING:
@@ -123,7 +124,7 @@ class Dispatch:
     def note(self, backlog: Backlog) -> None:
         """Note what became of a segment that goes, and keep the audit's own records of it."""
         with contextlib.suppress(OSError):  # a full disk is no reason to keep what was delivered
-            keep_records(self._home, backlog.records)
+            keep_records(self._home, [*backlog.records, *_hard_end(backlog)])
             if not backlog.uses and not backlog.dropped:
                 return
             note_delivered(
@@ -149,3 +150,10 @@ class Dispatch:
         """Let the exporters end their connections."""
         for sender in self._senders:
             sender.close()
+
+
+def _hard_end(backlog: Backlog) -> list[bytes]:
+    """Return the record of a writer that died, which nobody could tell of any more."""
+    if not backlog.records or any(line.startswith(STOP_START) for line in backlog.records):
+        return []
+    return [hard_end(now(), backlog.path.name, backlog.last)]

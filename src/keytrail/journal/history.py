@@ -13,6 +13,7 @@ import sys
 from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import urlsplit
 
 from keytrail.journal.records import encode_record
 from keytrail.journal.segment import private_directory, segments
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 HISTORY: Final = "history.json"
 MAX_SERVICES: Final = 256
 MAX_ENDED: Final = 1024
-_STOP: Final = b'{"record":"stop"'
+STOP_START: Final = b'{"record":"stop"'
 _TAIL: Final = 64 * 1024
 
 
@@ -44,15 +45,7 @@ class History:
         services, ended = before["services"], set(before["ended"])
         found = self._hard_ends(ended)
         known = services.get(self._service)
-        lines = [
-            encode_record(
-                "gap",
-                now,
-                reason="ended_hard",
-                attributes={"uses": 0, "segment": name, "last": last},
-            )
-            for name, last in found.items()
-        ]
+        lines = [hard_end(now, name, last) for name, last in found.items()]
         if known is not None and known != self.settings:
             lines.append(encode_record("settings", now, attributes=self._change(known)))
         if lines or known is None:
@@ -100,9 +93,15 @@ class History:
             if segment.state == "closed" and segment.path.name not in told:
                 with contextlib.suppress(OSError):
                     last = _last_line(segment.path)
-                    if not last.startswith(_STOP):
+                    if not last.startswith(STOP_START):
                         found[segment.path.name] = _time_in(last)
         return found
+
+
+def hard_end(now: int, segment: str, last: int) -> bytes:
+    """Return the record of a process that wrote no ``stop``; how much it hid nobody knows."""
+    attributes = {"uses": 0, "segment": segment, "last": last}
+    return encode_record("gap", now, reason="ended_hard", attributes=attributes)
 
 
 def _last_line(path: Path) -> bytes:
@@ -134,4 +133,7 @@ def _shown(value: Any) -> str:
         return "set"
     if isinstance(value, tuple):
         return ",".join(map(_shown, value))
+    parts = urlsplit(str(value))
+    if parts.scheme and parts.netloc:  # credentials stand anywhere else in a URL
+        return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
     return str(value)
