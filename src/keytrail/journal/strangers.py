@@ -72,9 +72,9 @@ class Strangers:
                 continue
             others.append(line)
             if _SUCCESS in line:
-                self._succeeded(line)
+                _remember(self._known, _KEY.search(line), MAX_KNOWN)
             elif _UNKNOWN in line:
-                self._is_unfinished(line)
+                _remember(self._unfinished, _SPAN.search(line), MAX_UNFINISHED)
         return others, strangers
 
     def _is_stranger(self, line: bytes) -> bool:
@@ -88,20 +88,6 @@ class Strangers:
         key = _KEY.search(line)
         return key is None or key[1] not in self._known
 
-    def _succeeded(self, line: bytes) -> None:
-        key = _KEY.search(line)
-        if key is not None:
-            self._known[key[1]] = None
-            if len(self._known) > MAX_KNOWN:
-                del self._known[next(iter(self._known))]
-
-    def _is_unfinished(self, line: bytes) -> None:
-        span = _SPAN.search(line)
-        if span is not None:
-            self._unfinished[span[1]] = None
-            if len(self._unfinished) > MAX_UNFINISHED:
-                del self._unfinished[next(iter(self._unfinished))]
-
     def _look(self) -> None:
         """Learn from the journal, once a minute, which keys succeeded elsewhere or before."""
         if time.monotonic() < self._next_look:
@@ -114,7 +100,7 @@ class Strangers:
                 file.seek(self._read[path])
                 for line in file:
                     if _SUCCESS in line:
-                        self._succeeded(line)
+                        _remember(self._known, _KEY.search(line), MAX_KNOWN)
                 self._read[path] = file.tell()
 
     def fold(self, lines: Sequence[bytes]) -> None:
@@ -168,3 +154,11 @@ class Strangers:
         """Begin a new count: what was folded is on disk."""
         self._next_record = time.monotonic() + SECONDS_BETWEEN_RECORDS
         self._forget()
+
+
+def _remember(known: dict[bytes, None], found: re.Match[bytes] | None, most: int) -> None:
+    """Note what was found, in place of the oldest where there are ``most``."""
+    if found is not None:
+        known[found[1]] = None
+        if len(known) > most:
+            del known[next(iter(known))]

@@ -62,8 +62,8 @@ class Writer:
 
         The writer that has ``strangers`` tells of what was folded, and of every other gap; the one
         without writes the strangers' own segments. ``history`` goes into a process's first segment.
-        ``sync``: a batch is on the medium before the
-        next. ``strict``: there is a segment before there are uses, so that :attr:`trouble` is true.
+        ``sync``: a batch is on the medium before the next. ``strict``: there is a segment before
+        there are uses, so that :attr:`trouble` is known.
         """
         self._sync = sync
         self._strict = strict
@@ -203,6 +203,8 @@ class Writer:
 
     def _kept(self, lines: list[bytes], reason: Refusal) -> list[bytes]:
         self.trouble = reason
+        if not lines:
+            return []
         clock = time.monotonic()
         if self._failing_since is None:
             self._failing_since = clock
