@@ -61,7 +61,7 @@ def test_a_refused_use_is_kept_aside_and_does_not_block(
     """Of a batch that is refused for three of its uses, all the others arrive."""
     receiver.poison, receiver.poisoned = {3, 4, 99}, status
     journal = deliver(home, receiver.url, 100)
-    assert journal.close(10)
+    assert journal.close(45)
     assert sorted(receiver.numbers) == sorted(set(range(100)) - receiver.poison)
     assert journal.accounting.snapshot() == Snapshot(100, 97, 0, {"refused": 3})
     assert {number for _, *numbers in aside(home) for number in numbers} == receiver.poison
@@ -114,7 +114,7 @@ def test_a_partial_success_is_counted_and_kept_aside(home: Path, receiver: Recei
     """Nobody says which were rejected: they are counted, and the batch is kept to look at."""
     receiver.rejects = 2
     journal = deliver(home, receiver.url, 10)
-    assert journal.close(10)
+    assert journal.close(45)
     requests = len(aside(home))
     assert sorted(receiver.numbers) == list(range(10))
     assert journal.accounting.snapshot() == Snapshot(
@@ -230,7 +230,7 @@ def test_over_grpc_a_refused_use_does_not_block_either(home: Path) -> None:
     picky.poison = {7}
     with serving(picky) as endpoint:
         journal = deliver(home, endpoint, 20, otlp_protocol="grpc")
-        assert journal.close(10)
+        assert journal.close(45)
     assert sorted(picky.numbers) == [number for number in range(20) if number != 7]
     assert journal.accounting.snapshot() == Snapshot(20, 19, 0, {"refused": 1})
     ((note, *numbers),) = aside(home)
@@ -243,7 +243,7 @@ def test_over_grpc_a_partial_success_is_heard(home: Path) -> None:
     picky.rejects = 1
     with serving(picky) as endpoint:
         journal = deliver(home, endpoint, 5, otlp_protocol="grpc")
-        assert journal.close(10)
+        assert journal.close(45)
     requests = len(aside(home))
     assert journal.accounting.snapshot() == Snapshot(5, 5 - requests, 0, {"refused": requests})
 
@@ -270,6 +270,6 @@ def test_what_is_kept_aside_is_bounded(
     monkeypatch.setattr("keytrail.journal.aftermath.MAX_REFUSED_BYTES", 5_000)
     receiver.poison = set(range(200))
     journal = deliver(home, receiver.url, 200)
-    assert journal.close(20)
+    assert journal.close(45)
     assert journal.accounting.snapshot() == Snapshot(200, 0, 0, {"refused": 200})
     assert 0 < sum(path.stat().st_size for path in (home / "refused").iterdir()) <= 5_000

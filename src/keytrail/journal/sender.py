@@ -125,6 +125,8 @@ class Sender:
             self._told.add("ExporterMissingError")
             return unanswered(error)
         except Exception as error:  # noqa: BLE001 - the uses wait, whatever the exporter does
+            if self._heard.answer is not None:
+                return self._heard.answer  # it tried again when its time was over
             faults.report("journal.sender", error)
             unsent = self._exporter is not None and self._heard.nothing_was_sent
             return UNSENT if unsent else unanswered(error)
