@@ -13,14 +13,26 @@ if TYPE_CHECKING:
     from keytrail.activate import flush, instrument, uninstrument
     from keytrail.fingerprints import fingerprint
     from keytrail.identity import identify
+    from keytrail.readiness import Health, health
     from keytrail.settings import Settings
 
-__all__ = ["Settings", "fingerprint", "flush", "identify", "instrument", "uninstrument"]
+__all__ = [
+    "Health",
+    "Settings",
+    "fingerprint",
+    "flush",
+    "health",
+    "identify",
+    "instrument",
+    "uninstrument",
+]
 
 _ROOMS = {
+    "Health": "keytrail.readiness",
     "Settings": "keytrail.settings",
     "fingerprint": "keytrail.fingerprints",
     "flush": "keytrail.activate",
+    "health": "keytrail.readiness",
     "identify": "keytrail.identity",
     "instrument": "keytrail.activate",
     "uninstrument": "keytrail.activate",

@@ -169,6 +169,15 @@ SEAMS = (
         _on_otlp_exporters,
     ),
     Seam(
+        "opentelemetry.exporter.otlp.proto.grpc: stub",
+        "uses that an OTLP/gRPC endpoint refuses for good are sent again and again",
+        _has(
+            "opentelemetry.exporter.otlp.proto.grpc.trace_exporter",
+            "OTLPSpanExporter",
+            "_initialize_channel_and_stub",
+        ),
+    ),
+    Seam(
         "opentelemetry.context._SUPPRESS_INSTRUMENTATION_KEY",
         "exporters' own requests are taken for uses",
         _has("opentelemetry.context", "_SUPPRESS_INSTRUMENTATION_KEY"),

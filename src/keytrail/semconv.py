@@ -51,3 +51,6 @@ METRIC_WAITING: Final = "keytrail.audit.waiting"
 METRIC_DROPPED: Final = "keytrail.audit.dropped"
 METRIC_REDACTIONS: Final = "keytrail.redactions"
 METRIC_FAULTS: Final = "keytrail.faults"
+
+EVENT_USE: Final = "keytrail.use"
+"""The event name of a use that is delivered as a log record."""

@@ -90,6 +90,14 @@ class Settings:
     journal_interval: float = _setting(
         0.2, "Seconds that a use may wait in memory before it is written."
     )
+    journal_sync: Literal["off", "batch"] = _setting(
+        "off",
+        "Whether every batch is on the medium (fdatasync) before the next; off survives a "
+        "killed process, batch a power cut too.",
+    )
+    strict: Literal["off", "on"] = _setting(
+        "off", "Whether keytrail.health() says not ready while uses cannot be recorded."
+    )
     queue_size: int = _setting(65_536, "Most uses in memory; more are counted as dropped.")
     shutdown_timeout: float = _setting(
         5.0, "Seconds that exit and SIGTERM may wait for the journal and delivery."
@@ -100,6 +108,9 @@ class Settings:
     )
     otlp_protocol: Literal["http/protobuf", "grpc"] = _setting(
         "http/protobuf", "Protocol of the delivery endpoint."
+    )
+    otlp_form: Literal["spans", "logs", "both"] = _setting(
+        "spans", "Form in which uses are delivered: spans, OpenTelemetry log events, or both."
     )
     otlp_headers: Secret | None = _setting(
         None, "Headers of the delivery, as in OTEL_EXPORTER_OTLP_HEADERS."
@@ -243,10 +254,13 @@ _READERS: dict[str, Callable[[str], Any]] = {
     "journal_bytes": _number(int, 1024 * 1024),
     "journal_days": _number(int, 1),
     "journal_interval": _number(float, 0.001),
+    "journal_sync": _one_of("off", "batch"),
+    "strict": _one_of("off", "on"),
     "queue_size": _number(int, 1),
     "shutdown_timeout": _number(float, 0),
     "otlp_endpoint": _endpoint,
     "otlp_protocol": _one_of("http/protobuf", "grpc"),
+    "otlp_form": _one_of("spans", "logs", "both"),
     "otlp_headers": Secret,
     "otlp_compression": _one_of("none", "gzip"),
     "otlp_timeout": _number(float, 0.001),

@@ -66,3 +66,11 @@ def test_redaction_tells_every_side_and_every_hostile_text() -> None:
     assert {"keytrail", "keytrail, same frames"} <= found["batches"]["512"].keys()
     assert list(found["shapes"]) == ["25", "50", "100", "200", "326"]
     assert found["hostile"]["one endless token"] > 0
+
+
+def test_latency_compares_a_dead_endpoint_and_a_twin_with_a_live_one() -> None:
+    """The ratios of both, with quartiles, beside the live side's seconds."""
+    found = _run("latency", "--rounds", "2", "--calls", "20")
+    assert 1e-5 < found["alive_p50"] <= found["alive_p99"] < 10
+    for side in ("dead", "twin"):
+        assert 0 < found[side]["lower"] <= found[side]["median"] <= found[side]["upper"]

@@ -340,8 +340,8 @@ def test_an_endpoint_that_refuses_fails(endpoint: str) -> None:
     assert _delivery(otlp_endpoint=f"{endpoint}/wrong") == Check(
         "delivery",
         "fail",
-        f"{host} answers but does not take OTLP over http/protobuf",
-        "check the path, KEYTRAIL_OTLP_PROTOCOL and KEYTRAIL_OTLP_HEADERS",
+        f"{host} answers but does not take OTLP over http/protobuf: HTTP 404",
+        "check KEYTRAIL_OTLP_ENDPOINT, KEYTRAIL_OTLP_PROTOCOL and KEYTRAIL_OTLP_HEADERS",
     )
 
 

@@ -15,7 +15,10 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
-from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
+    ExportTraceServiceRequest,
+    ExportTraceServiceResponse,
+)
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.trace import SpanContext, SpanKind, TraceFlags
@@ -97,11 +100,19 @@ class Receiver:
     numbers: list[int] = field(default_factory=list)
     headers: list[Mapping[str, str]] = field(default_factory=list)
     paths: list[str] = field(default_factory=list)
+    times: list[float] = field(default_factory=list)
+    """When requests were taken, on the monotonic clock."""
     status: int = 200
     largest: int = 2**40
     """Bytes beyond which a request is refused."""
     hanging: threading.Event = field(default_factory=threading.Event)
     """While set, requests are not answered."""
+    poison: set[int] = field(default_factory=set)
+    """Uses for which a request is answered with ``poisoned``."""
+    poisoned: int = 400
+    rejects: int = 0
+    """Of each request with uses, how many are told to be rejected."""
+    retry_after: str | None = None
 
     @property
     def url(self) -> str:
@@ -120,8 +131,20 @@ class Receiver:
             return self.status
         if headers.get("Content-Encoding") == "gzip":
             body = gzip.decompress(body)
-        self.numbers += numbers_in(ExportTraceServiceRequest.FromString(body))
+        numbers = numbers_in(ExportTraceServiceRequest.FromString(body))
+        if self.poison & set(numbers):
+            return self.poisoned
+        self.numbers += numbers
+        self.times.append(time.monotonic())
         return 200
+
+    def body(self, status: int) -> bytes:
+        """Return what is said with ``status``."""
+        said = ExportTraceServiceResponse()
+        if status == 200 and self.rejects:
+            said.partial_success.rejected_spans = self.rejects
+            said.partial_success.error_message = "too many attributes"
+        return bytes(said.SerializeToString())
 
 
 def numbers_in(request: ExportTraceServiceRequest) -> list[int]:
@@ -149,8 +172,12 @@ def receiving(receiver: Receiver) -> Iterator[None]:
             self.send_response(status)
             if status == 302:
                 self.send_header("Location", "/elsewhere")
-            self.send_header("Content-Length", "0")
+            if receiver.retry_after is not None:
+                self.send_header("Retry-After", receiver.retry_after)
+            said = receiver.body(status)
+            self.send_header("Content-Length", str(len(said)))
             self.end_headers()
+            self.wfile.write(said)
 
         def log_message(self, *_: Any) -> None:
             pass

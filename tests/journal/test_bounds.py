@@ -11,6 +11,7 @@ from keytrail.journal.accounting import Accounting, Snapshot
 from keytrail.journal.bounds import Bounds
 from keytrail.journal.cursor import Cursor
 from keytrail.journal.segment import Segment
+from keytrail.journal.strangers import Strangers
 
 DAY = 24 * 3600
 USE = b'{"time":1}\n'
@@ -34,7 +35,7 @@ def test_old_closed_segments_expire(home: Path) -> None:
     for segment in (old, lasting, young):
         segment.close()
     accounting = Accounting(delivers=False)
-    assert Bounds(home, 10**9, 30, accounting).refusal(1, now) is None
+    assert Bounds(home, 10**9, 30, accounting, Strangers(home)).refusal(1, now) is None
     assert paths_of(home) == [lasting.path, young.path]
     assert accounting.snapshot() == Snapshot(3, 0, 0, {"expired": 3})
 
@@ -47,7 +48,7 @@ def test_the_oldest_closed_segments_make_room(home: Path) -> None:
     for segment in closed:
         segment.close()
     accounting = Accounting(delivers=False)
-    bounds = Bounds(home, 3 * open_one.size + 5, 30, accounting)
+    bounds = Bounds(home, 3 * open_one.size + 5, 30, accounting, Strangers(home))
     assert bounds.refusal(10, now) == None  # noqa: E711 - reads as the others
     assert paths_of(home) == [open_one.path, closed[2].path]
     assert accounting.snapshot() == Snapshot(20, 0, 0, {"journal_full": 20})
@@ -56,7 +57,7 @@ def test_the_oldest_closed_segments_make_room(home: Path) -> None:
 def test_a_journal_full_of_living_segments_refuses(home: Path) -> None:
     """Where nothing may be deleted, nothing more is written."""
     segment = write_segment(home, time.time_ns(), 10)
-    bounds = Bounds(home, segment.size, 30, Accounting(delivers=False))
+    bounds = Bounds(home, segment.size, 30, Accounting(delivers=False), Strangers(home))
     assert bounds.refusal(1, time.time_ns()) == "journal_full"
     assert segment.path.exists()
 
@@ -68,7 +69,7 @@ def test_the_last_tenth_of_a_disk_is_left_alone(
     disk = list(os.statvfs(home.parents[-1]))
     disk[4] = disk[2] // 10 - 1
     monkeypatch.setattr("keytrail.journal.bounds.os.statvfs", lambda _: os.statvfs_result(disk))
-    bounds = Bounds(home, 10**9, 30, Accounting(delivers=False))
+    bounds = Bounds(home, 10**9, 30, Accounting(delivers=False), Strangers(home))
     assert bounds.refusal(1, time.time_ns()) == "disk_full"
 
 
@@ -81,7 +82,7 @@ def test_leftovers_of_a_crash_are_tidied_away(home: Path) -> None:
     cursor = Cursor.create(held.path)
     past = home / "live" / "2020-01-01"
     past.mkdir()
-    Bounds(home, 10**9, 30, Accounting(delivers=False)).refusal(1, time.time_ns())
+    Bounds(home, 10**9, 30, Accounting(delivers=False), Strangers(home)).refusal(1, time.time_ns())
     assert sorted(home.glob("live/*/*")) == sorted([held.path, cursor.path])
     assert not past.exists()
 

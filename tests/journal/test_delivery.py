@@ -61,6 +61,8 @@ def test_every_use_arrives_once_and_the_segment_goes(home: Path, receiver: Recei
     journal = open_delivering(home, receiver)
     for number in range(1200):
         journal.put((number, False))
+    eventually(lambda: paths_of(home))
+    segment = paths_of(home)[0].name
     assert journal.close(10)
     assert sorted(receiver.numbers) == list(range(1200))
     assert receiver.paths[0] == "/v1/traces"
@@ -70,7 +72,9 @@ def test_every_use_arrives_once_and_the_segment_goes(home: Path, receiver: Recei
     assert note.pop("time") > note["last"]
     assert note == {
         "endpoint": f"127.0.0.1:{receiver.port}",
+        "segment": segment,
         "uses": 1200,
+        "dropped": {},
         "first": make_span(0).start_time,
         "last": make_span(1199).start_time,
     }
@@ -263,7 +267,9 @@ def test_a_broken_line_is_kept_aside_and_does_not_block(home: Path, receiver: Re
     receiver.status = 200
     eventually(lambda: sorted(receiver.numbers) == [0, 1], 20)
     assert journal.accounting.drops() == {"unreadable": 1}
-    assert (home / "refused" / path.name).read_bytes() == b'{"time": broken}\n'
+    note, line = (home / "refused" / path.name).read_bytes().splitlines()
+    assert json.loads(note)["attributes"] == {"uses": 1, "answer": "unreadable"}
+    assert line == b'{"time": broken}'
     assert journal.close(5)
     assert left_of(home) == []
 

@@ -12,6 +12,7 @@ from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExport
 from opentelemetry.sdk.trace.export import ConsoleSpanExporter, SpanExportResult
 
 from journal.journal_kit import Receiver, eventually, make_span, open_journal
+from keytrail.journal.listening import Heard
 from keytrail.journal.otlp import (
     Destination,
     ExporterMissingError,
@@ -34,11 +35,11 @@ FOREIGN = {
 OVER_GRPC = {"otlp_endpoint": "http://h:1", "otlp_protocol": "grpc"}
 
 
-def deliver_one(settings: Settings) -> SpanExportResult:
+def deliver_one(settings: Settings) -> object:
     """Send one span to where ``settings`` say."""
     target = destination(settings)
     assert target is not None
-    return build_exporter(target, settings).export([make_span(1)])
+    return build_exporter(target, settings, Heard()).export([make_span(1)])
 
 
 def test_a_foreign_credential_does_not_travel_to_another_host(
@@ -176,7 +177,7 @@ def test_a_missing_exporter_is_told_once_and_uses_wait(
     target = destination(settings)
     assert target is not None
     with pytest.raises(ExporterMissingError):
-        build_exporter(target, settings)
+        build_exporter(target, settings, Heard())
     journal = open_journal(home, otlp_endpoint="http://h.example:1", otlp_protocol="grpc")
     journal.put((1, False))
     assert not journal.close(5)

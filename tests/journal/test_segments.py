@@ -136,10 +136,11 @@ def test_a_segment_tells_its_own_story(home: Path) -> None:
     assert start["record"] == "start"
     assert start["attributes"]["service"] == "orders"
     assert start["attributes"]["pid"] == os.getpid()
-    assert set(start["attributes"]) == {"service", "pid", "host", "version"}
+    assert set(start["attributes"]) == {"service", "pid", "host", "version", "settings", "number"}
     assert (origin["record"], origin["attributes"]) == ("origin", {"service.name": "orders"})
     assert use["span"]["origin"] == origin["origin"]
-    assert set(stop) == {"record", "time"}
+    assert stop["record"] == "stop"
+    assert stop["attributes"] == {"segment": paths_of(home)[0].name, "uses": 1}
 
 
 def test_a_new_segment_begins_at_midnight_and_when_one_is_full(

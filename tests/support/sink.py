@@ -36,6 +36,8 @@ class Sink:
     bodies: list[bytes] = field(default_factory=list)
     spans: list[SunkSpan] = field(default_factory=list)
     status: int = 200
+    refused: int = 0
+    """Requests that were answered with another status."""
 
     @property
     def url(self) -> str:
@@ -62,6 +64,8 @@ def otlp_sink() -> Iterator[Sink]:
                 sink.bodies.append(body)
                 if self.path == "/v1/traces":
                     sink.spans.extend(_decode(body))
+            else:
+                sink.refused += 1
             self.send_response(sink.status)
             self.send_header("Content-Length", "0")
             self.end_headers()

@@ -84,3 +84,21 @@ def test_sigterm_delivers_the_rest_once(sink: Sink, tmp_path: Path) -> None:
         stop(running.process)
     counted = Counter(span.span_id for span in sink.audit_spans())
     assert (len(counted), set(counted.values())) == (60, {1})
+
+
+def test_an_endpoint_that_fails_for_a_while_gets_every_use(sink: Sink, tmp_path: Path) -> None:
+    """With ``same`` and an endpoint that was down: what the ordinary pipeline lost arrives too."""
+    sink.status = 400
+    with service(
+        "flask", tmp_path, endpoint=sink.url, KEYTRAIL_OTLP_ENDPOINT="same", **HALF
+    ) as running:
+        _call(running.url, 40)
+        deadline = time.monotonic() + 20
+        while sink.refused < 4 and time.monotonic() < deadline:
+            time.sleep(0.05)
+        sink.status = 200
+        while len(sink.audit_spans()) < 40 and time.monotonic() < deadline + 30:
+            time.sleep(0.05)
+        stop(running.process)
+    counted = Counter(span.span_id for span in sink.audit_spans())
+    assert (len(counted), set(counted.values())) == (40, {1})

@@ -42,9 +42,15 @@ Reason = Literal[
     "disk_full",
     "journal_full",
     "expired",
+    "folded",
     "unreadable",
     "refused",
 ]
+
+Refusal = Literal["home_unwritable", "disk_full", "journal_full"]
+"""Why the disk does not take uses."""
+Trouble = Refusal | Literal["queue_full", "stalled"]
+"""What stands between uses and the disk."""
 
 HINTS: Final[dict[Reason, str]] = {
     "queue_full": "raise KEYTRAIL_QUEUE_SIZE, or see whether the disk is slow",
@@ -52,6 +58,8 @@ HINTS: Final[dict[Reason, str]] = {
     "home_unwritable": "make KEYTRAIL_HOME a directory that this process may write to",
     "disk_full": "free disk space: keytrail leaves the last tenth of a disk alone",
     "journal_full": "raise KEYTRAIL_JOURNAL_BYTES, or see why the endpoint does not answer",
+    "folded": "denied uses of keys that never succeeded are only counted near the journal's bound: "
+    "see who sends them, or raise KEYTRAIL_JOURNAL_BYTES",
     "expired": "raise KEYTRAIL_JOURNAL_DAYS to keep uses for longer",
     "unreadable": "look at the lines kept in refused/ under KEYTRAIL_HOME",
     "refused": "look at the lines kept in refused/ under KEYTRAIL_HOME",

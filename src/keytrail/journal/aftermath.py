@@ -1,53 +1,92 @@
-"""What stays behind of lines that left the journal: a note of those delivered, the refused ones."""
+"""What stays of lines that left the journal: notes of those delivered, records, refused ones."""
 
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from keytrail.journal.line import to_line
+from keytrail.journal.records import encode_record
 from keytrail.journal.segment import now, private_directory
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
 DELIVERED: Final = "delivered.ndjson"
 REFUSED: Final = "refused"
 MAX_DELIVERED_BYTES: Final = 1024 * 1024
+RECORDS: Final = "records.ndjson"
+MAX_RECORDS_BYTES: Final = 4 * 1024 * 1024
 MAX_REFUSED_BYTES: Final = 1024 * 1024
-"""Per segment; further lines that cannot be read are counted only."""
+"""Per segment; further lines are counted only."""
+MAX_REFUSED_BYTES_IN_ALL: Final = 16 * 1024 * 1024
+"""Beyond it the oldest files go."""
 
 
-def note_delivered(home: Path, endpoint: str, uses: int, first: int, last: int) -> None:
-    """Note in ``delivered.ndjson`` that ``uses`` went to ``endpoint``; times in Unix nanoseconds.
-
-    Beyond :data:`MAX_DELIVERED_BYTES` the older half of the notes goes.
-
-    Raises:
-        OSError: the home cannot be written.
-
-    """
-    path = home / DELIVERED
-    content = {"time": now(), "endpoint": endpoint, "uses": uses, "first": first, "last": last}
-    _append(path, to_line(content))
-    if path.stat().st_size > MAX_DELIVERED_BYTES:
-        lines = path.read_bytes().splitlines(keepends=True)
-        shorter = path.with_suffix(".shorter")
-        shorter.unlink(missing_ok=True)
-        _append(shorter, b"".join(lines[len(lines) // 2 :]))
-        shorter.replace(path)
-
-
-def keep_refused(home: Path, segment: str, line: bytes) -> None:
-    """Keep a line that cannot be delivered under ``refused/<segment>``.
+def note_delivered(home: Path, note: Mapping[str, Any]) -> None:
+    """Add ``note`` on what became of a segment to ``delivered.ndjson``.
 
     Raises:
         OSError: the home cannot be written.
 
     """
-    path = private_directory(home, REFUSED) / segment
-    if not path.exists() or path.stat().st_size + len(line) <= MAX_REFUSED_BYTES:
-        _append(path, line)
+    _append(home / DELIVERED, to_line({"time": now(), **note}))
+    _shorten(home / DELIVERED, MAX_DELIVERED_BYTES)
+
+
+def keep_records(home: Path, lines: Sequence[bytes]) -> None:
+    """Keep the audit's own records of a segment that goes in ``records.ndjson``.
+
+    Raises:
+        OSError: the home cannot be written.
+
+    """
+    if lines:
+        _append(home / RECORDS, b"".join(lines))
+        _shorten(home / RECORDS, MAX_RECORDS_BYTES)
+
+
+def _shorten(path: Path, most: int) -> None:
+    """Let the older half go of a file with more than ``most`` bytes."""
+    if path.stat().st_size <= most:
+        return
+    lines = path.read_bytes().splitlines(keepends=True)
+    shorter = path.with_suffix(".shorter")
+    shorter.unlink(missing_ok=True)
+    _append(shorter, b"".join(lines[len(lines) // 2 :]))
+    shorter.replace(path)
+
+
+def keep_refused(home: Path, segment: str, lines: Sequence[bytes], **note: Any) -> None:
+    """Keep lines that are not delivered under ``refused/<segment>``, behind a record with ``note``.
+
+    Raises:
+        OSError: the home cannot be written.
+
+    """
+    directory = private_directory(home, REFUSED)
+    path = directory / segment
+    said = encode_record("refused", now(), attributes={"uses": len(lines), **note})
+    room = MAX_REFUSED_BYTES - (path.stat().st_size if path.exists() else 0)
+    kept = []
+    for line in [said, *lines]:
+        room -= len(line)
+        if room >= 0:
+            kept.append(line)
+    if kept:
+        _append(path, b"".join(kept))
+        _forget_oldest(directory)
+
+
+def _forget_oldest(directory: Path) -> None:
+    sizes = {path: path.stat() for path in directory.iterdir()}
+    total = sum(found.st_size for found in sizes.values())
+    for path in sorted(sizes, key=lambda path: sizes[path].st_mtime_ns):
+        if total <= MAX_REFUSED_BYTES_IN_ALL:
+            return
+        path.unlink(missing_ok=True)
+        total -= sizes[path].st_size
 
 
 def _append(path: Path, data: bytes) -> None:

@@ -10,6 +10,7 @@ import contextlib
 import io
 import json
 import os
+from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
     from opentelemetry.sdk.trace import ReadableSpan
 
+    from keytrail.journal.accounting import Reason
     from keytrail.journal.cursor import Cursor
 
 SpanId = tuple[int, int]
@@ -30,6 +32,7 @@ SpanId = tuple[int, int]
 
 MAX_WAITING: Final = 8192
 """Lines of one segment that are read but not confirmed; their text stays on disk."""
+MAX_RECORDS: Final = 1024
 MAX_BATCH_BYTES: Final = 2 * 1024 * 1024
 _CHUNK: Final = 4 * 1024 * 1024
 _SAMPLED: Final = b'"sampled":true'
@@ -46,6 +49,8 @@ class Line:
     id: SpanId | None = None
     """Of a use that the ordinary pipeline may deliver."""
     time: int = 0
+    stage: int = 0
+    """In how many forms of the record it has been taken."""
 
 
 class Backlog:
@@ -55,7 +60,7 @@ class Backlog:
         self,
         path: Path,
         cursor: Cursor,
-        refuse: Callable[[str, bytes], None],
+        refuse: Callable[[Backlog, bytes], None],
         *,
         hold: float,
     ) -> None:
@@ -68,7 +73,11 @@ class Backlog:
         self.path = path
         self.uses = 0
         """Confirmed ones, whoever delivered them."""
+        self.dropped: Counter[Reason] = Counter()
+        """Those that will not be delivered."""
         self.first = self.last = 0
+        self.records: list[bytes] = []
+        """The audit's own records of the segment, without origins."""
         self._cursor = cursor
         self._refuse = refuse
         self._hold = hold
@@ -121,6 +130,8 @@ class Backlog:
             record = json.loads(line)
             if record["record"] == "origin":
                 self._origins[record["origin"]] = read_origin(record)
+            elif len(self.records) < MAX_RECORDS:
+                self.records.append(line)
         return True
 
     def _hold_back(self, entry: Line, line: bytes) -> None:
@@ -131,22 +142,22 @@ class Backlog:
                 entry.due += self._hold
                 entry.time = use["time"]
 
-    def settle(self, accepted: Container[SpanId]) -> list[SpanId]:
-        """Confirm the lines whose ids were ``accepted``; return these ids."""
-        settled = [
-            line for line in self._waiting.values() if line.id is not None and line.id in accepted
+    def accepted(self, ids: Container[SpanId]) -> list[Line]:
+        """Return the waiting lines of which the ordinary pipeline delivered the span."""
+        return [
+            line
+            for line in self._waiting.values()
+            if line.id is not None and not line.stage and line.id in ids
         ]
-        self.confirm(settled)
-        return [line.id for line in settled if line.id is not None]
 
-    def due(self, clock: float, most: int) -> list[tuple[Line, ReadableSpan]]:
+    def due(self, clock: float, most: int, stage: int) -> list[tuple[Line, ReadableSpan]]:
         """Return up to ``most`` uses to send now, oldest first. Unreadable ones are refused."""
         found: list[tuple[Line, ReadableSpan]] = []
         room = MAX_BATCH_BYTES
         for line in list(self._waiting.values()):
             if len(found) == most or (found and line.end - line.offset > room):
                 break
-            if line.due > clock:
+            if line.due > clock or line.stage != stage:
                 continue
             if (span := self._span(line)) is not None:
                 found.append((line, span))
@@ -154,22 +165,32 @@ class Backlog:
         return found
 
     def _span(self, line: Line) -> ReadableSpan | None:
-        text = os.pread(self._descriptor, line.end - line.offset, line.offset)
+        text = self.text(line)
         try:
             use: Any = json.loads(text)
             origin = self._origins.get(use["span"]["origin"], UNKNOWN)
             line.time = use["time"]
             return decode(use, origin)
         except (ValueError, KeyError, TypeError, AttributeError):
-            del self._waiting[line.offset]
-            self._refuse(self.path.name, text)
+            self.drop([line], "unreadable")
+            self._refuse(self, text)
             return None
+
+    def text(self, line: Line) -> bytes:
+        """Return a line as it stands on disk."""
+        return os.pread(self._descriptor, line.end - line.offset, line.offset)
 
     def confirm(self, lines: list[Line]) -> None:
         """Mark lines as delivered."""
         for line in lines:
             del self._waiting[line.offset]
             self._confirmed(line.time)
+
+    def drop(self, lines: list[Line], reason: Reason) -> None:
+        """Mark lines as such that will not be delivered."""
+        for line in lines:
+            del self._waiting[line.offset]
+        self.dropped[reason] += len(lines)
 
     def _confirmed(self, time: int) -> None:
         self.uses += 1
@@ -205,7 +226,7 @@ class Backlog:
         uses = len(self._waiting)
         self._waiting.clear()
         while lines := list(self._lines()):
-            uses += sum(not line.startswith(RECORD_START) for _, line in lines)
+            uses += sum(not self._read_record(line) for _, line in lines)
         return uses
 
     def remove(self) -> None:

@@ -8,12 +8,20 @@ import time
 from typing import TYPE_CHECKING, Final
 
 from keytrail.journal.cursor import confirmed, is_taken, sidecar
-from keytrail.journal.segment import LIVE, Found, segments, uses_in, utc_day
+from keytrail.journal.segment import (
+    LIVE,
+    Found,
+    holds_strangers,
+    segments,
+    uses_in,
+    utc_day,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from keytrail.journal.accounting import Accounting, Reason
+    from keytrail.journal.accounting import Accounting, Reason, Refusal
+    from keytrail.journal.strangers import Strangers
 
 _DAY: Final = 24 * 3600 * 10**9
 _SECONDS_BETWEEN_LOOKS: Final = 60.0
@@ -22,10 +30,21 @@ _LOOKS_PER_BOUND: Final = 16
 
 
 class Bounds:
-    """Deletes the oldest closed segments of a home, and says when nothing more may be written."""
+    """Deletes closed segments, strangers' first, and says when nothing more may be written."""
 
-    def __init__(self, home: Path, most_bytes: int, most_days: int, accounting: Accounting) -> None:
-        """``most_bytes`` and ``most_days`` are the settings of the journal."""
+    def __init__(
+        self,
+        home: Path,
+        most_bytes: int,
+        most_days: int,
+        accounting: Accounting,
+        strangers: Strangers,
+    ) -> None:
+        """``most_bytes`` and ``most_days`` are the settings of the journal.
+
+        ``strangers`` hears what is deleted of their segments, which go first.
+        """
+        self._strangers = strangers
         self._home = home
         self._most_bytes = most_bytes
         self._most_days = most_days
@@ -34,7 +53,12 @@ class Bounds:
         self._written = 0
         self._next_look = 0.0
 
-    def refusal(self, size: int, now: int) -> Reason | None:
+    @property
+    def is_near(self) -> bool:
+        """Whether three quarters of the bytes are taken."""
+        return self._bytes * 4 > self._most_bytes * 3
+
+    def refusal(self, size: int, now: int) -> Refusal | None:
         """Return why ``size`` more bytes may not be written; ``None`` where they may.
 
         Makes room first. Looks at the directory every minute, and when this process has written a
@@ -52,20 +76,20 @@ class Bounds:
             self._written += size
         return full
 
-    def _is_due(self, full: Reason | None) -> bool:
+    def _is_due(self, full: Refusal | None) -> bool:
         left = self._next_look - time.monotonic()
         if left <= 0 or self._written * _LOOKS_PER_BOUND > self._most_bytes:
             return True
         return full is not None and left > _SECONDS_WHILE_FULL
 
-    def _full(self, size: int) -> Reason | None:
+    def _full(self, size: int) -> Refusal | None:
         if self._bytes + size > self._most_bytes:
             return "journal_full"
         return "disk_full" if _last_tenth(self._home) else None
 
     def _make_room(self, size: int, now: int) -> None:
         _tidy(self._home, utc_day(now))
-        found = segments(self._home)
+        found = sorted(segments(self._home), key=lambda one: not holds_strangers(one.path))
         self._bytes = sum(segment.size for segment in found)
         oldest = now - self._most_days * _DAY
         for segment in found:
@@ -74,13 +98,16 @@ class Bounds:
             if segment.start < oldest and _last_written(segment) < oldest:
                 self._delete(segment, "expired")
             elif self._full(size):
-                self._delete(segment, "journal_full")
+                strangers = holds_strangers(segment.path)
+                self._delete(segment, "folded" if strangers else "journal_full")
 
     def _delete(self, segment: Found, reason: Reason) -> None:
         """Who answers for a segment's delivery sees it go and books it; else that falls to us."""
         try:
             booked = is_taken(segment.path)
             uses = 0 if booked else uses_in(segment.path, confirmed(segment.path))
+            if reason == "folded":
+                self._strangers.fold_segment(segment.path, confirmed(segment.path))
             segment.path.unlink()
             sidecar(segment.path).unlink(missing_ok=True)
         except OSError:

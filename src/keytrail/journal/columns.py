@@ -3,9 +3,11 @@
 A use is one line. The same names appear in tables, JSON, CSV, Parquet and every source.
 
 The audit's own records are lines too, with ``record`` and ``time`` first: ``start``
-(``attributes``: host, pid, version, the settings that matter), ``stop``, ``gap`` (``reason``, and
-``uses`` in ``attributes``) and ``origin`` (``origin``, the id that uses name in ``span``, with the
-``attributes`` and ``schema_url`` of the resource and the instrumentation ``scope``).
+(``attributes``: host, pid, version, the settings that matter, the segment's number in its process),
+``stop`` (``attributes``: the segment and how many uses it holds), ``settings`` (what changed since
+the service's last start), ``gap`` (``reason``, and ``uses`` in ``attributes``) and ``origin``
+(``origin``, the id that uses name in ``span``, with the ``attributes`` and ``schema_url`` of the
+resource and the instrumentation ``scope``).
 """
 
 from __future__ import annotations
@@ -17,7 +19,7 @@ from keytrail import semconv
 ColumnType = Literal["text", "integer", "number", "boolean", "texts", "json"]
 
 COLUMNS: Final[dict[str, ColumnType]] = {
-    "record": "text",  # absent for a use; "start", "stop", "gap", "origin" for the audit's own
+    "record": "text",  # absent for a use; else "start", "stop", "settings", "gap", "origin"
     "time": "integer",  # Unix nanoseconds
     "key": "text",
     "key_id": "text",

@@ -18,18 +18,17 @@ from opentelemetry.context import _SUPPRESS_INSTRUMENTATION_KEY, attach, set_val
 
 from keytrail import faults
 from keytrail.journal import segment
-from keytrail.journal.aftermath import keep_refused, note_delivered
 from keytrail.journal.backlog import Backlog, SpanId
 from keytrail.journal.cursor import Cursor
-from keytrail.journal.sender import Sender
+from keytrail.journal.dispatch import Dispatch
+from keytrail.journal.sender import THREAD
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Iterable, Sequence
     from pathlib import Path
 
-    from opentelemetry.sdk.trace.export import SpanExporter
-
     from keytrail.journal.accounting import Accounting
+    from keytrail.journal.sender import Form
 
 MAX_ACCEPTED: Final = 65_536
 """Ids of accepted uses that are remembered; of older ones the span is sent twice."""
@@ -46,15 +45,18 @@ class Delivery:
     def __init__(
         self,
         home: Path,
-        build_exporter: Callable[[], SpanExporter],
+        forms: Sequence[Form],
         endpoint: str,
         accounting: Accounting,
         *,
         hold: float,
     ) -> None:
-        """``endpoint`` names the destination in notes; begins at once if uses wait on disk."""
+        """A use is delivered in every one of ``forms``; spans come first.
+
+        ``endpoint`` names the destination in notes. Begins at once if uses wait on disk.
+        """
         self._home = home
-        self._build_exporter = build_exporter
+        self._forms = forms
         self._endpoint = endpoint
         self._accounting = accounting
         self._hold = hold
@@ -70,7 +72,7 @@ class Delivery:
         self._wake: SimpleQueue[None] = SimpleQueue()
         self._thread: threading.Thread | None = None
         self._closed = False
-        self._sender = Sender(self._build_exporter)
+        self._dispatch = Dispatch(self._home, self._forms, self._endpoint, self._accounting)
         self._next_search = 0.0
         self._drains_asked = self._drains_done = 0
         self._drained = True
@@ -78,7 +80,7 @@ class Delivery:
     def after_fork(self) -> None:
         """Leave to the parent what it delivers; its connections are never touched."""
         self._let_all_go()
-        self._inherited = self._sender
+        self._inherited = self._dispatch
         self._begin()
 
     def own(self, path: Path) -> None:
@@ -88,7 +90,9 @@ class Delivery:
             OSError: its sidecar cannot be written.
 
         """
-        self._begun.put(Backlog(path, Cursor.create(path), self._refuse, hold=self._hold))
+        self._begun.put(
+            Backlog(path, Cursor.create(path), self._dispatch.unreadable, hold=self._hold)
+        )
         self._start()
 
     def accepted(self, ids: Iterable[SpanId]) -> None:
@@ -116,13 +120,13 @@ class Delivery:
     def close(self, timeout: float) -> bool:
         """Drain, then let go of everything, so that another process may go on with the rest."""
         drained = self.drain(timeout)
-        self._closed = True
+        self._closed = self._dispatch.closed = True
         self._wake.put(None)
         return drained
 
     def _start(self) -> None:
         if self._thread is None and not self._closed:
-            self._thread = threading.Thread(target=self._run, name="keytrail-delivery", daemon=True)
+            self._thread = threading.Thread(target=self._run, name=THREAD, daemon=True)
             with contextlib.suppress(RuntimeError):  # at interpreter shutdown: the next run's work
                 self._thread.start()
 
@@ -135,18 +139,21 @@ class Delivery:
             self._drained = bool(self._pass(draining=asked > self._drains_done))
             self._drains_done = asked
         self._let_all_go()
-        self._sender.close()
+        self._dispatch.close()
 
     @faults.guarded("journal.delivery", False)
     def _pass(self, *, draining: bool) -> bool:
         """Deliver what is due, segment by segment; return whether nothing is left."""
         self._take_in(draining=draining)
-        if self._sender.is_waiting and not draining:
-            return False
+        nothing_left = True
         for backlog in list(self._backlogs.values()):
-            if not self._deliver(backlog, draining=draining):
+            if not draining and self._dispatch.is_waiting:
                 return False
-        return all(backlog.is_settled for backlog in self._backlogs.values())
+            if not self._deliver(backlog, draining=draining):
+                nothing_left = False
+                if draining:
+                    break
+        return nothing_left and all(backlog.is_settled for backlog in self._backlogs.values())
 
     def _take_in(self, *, draining: bool) -> None:
         self._take_begun()
@@ -171,7 +178,7 @@ class Delivery:
             return
         try:
             uses = segment.uses_in(path, held.offset)
-            self._backlogs[path] = Backlog(path, held, self._refuse, hold=0)
+            self._backlogs[path] = Backlog(path, held, self._dispatch.unreadable, hold=0)
         except OSError:
             held.close()
             raise
@@ -180,15 +187,14 @@ class Delivery:
     def _deliver(self, backlog: Backlog, *, draining: bool) -> bool:
         """Return whether the endpoint took all that it was sent."""
         if backlog.is_gone:
-            self._accounting.dropped("journal_full", backlog.remaining())
-            self._note(backlog)
+            self._dispatch.was_deleted(backlog)
             self._let_go(backlog)
             return True
         closed = backlog.is_closed
         while True:
             more = backlog.read(time.monotonic())
-            self._settle(backlog)
-            if not self._send(backlog, draining=draining):
+            self._dispatch.settle(backlog, self._accepted)
+            if not self._dispatch.send(backlog, draining=draining):
                 return False
             if not more:
                 break
@@ -196,33 +202,10 @@ class Delivery:
             self._finish(backlog)
         return True
 
-    def _settle(self, backlog: Backlog) -> None:
-        settled = backlog.settle(self._accepted)
-        for span_id in settled:
-            self._accepted.pop(span_id, None)  # a use told before its end has two lines
-        self._accounting.delivered(len(settled))
-
-    def _send(self, backlog: Backlog, *, draining: bool) -> bool:
-        clock = float("inf") if draining else time.monotonic()
-        while batch := backlog.due(clock, self._sender.batch):
-            if not self._sender.send([span for _, span in batch]):
-                backlog.save()
-                return False
-            backlog.confirm([line for line, _ in batch])
-            self._accounting.delivered(len(batch))
-        backlog.save()
-        return True
-
     def _finish(self, backlog: Backlog) -> None:
-        self._note(backlog)
+        self._dispatch.note(backlog)
         backlog.remove()
         del self._backlogs[backlog.path]
-
-    def _note(self, backlog: Backlog) -> None:
-        if not backlog.uses:
-            return
-        with contextlib.suppress(OSError):  # a full disk is no reason to keep what was delivered
-            note_delivered(self._home, self._endpoint, backlog.uses, backlog.first, backlog.last)
 
     def _let_go(self, backlog: Backlog) -> None:
         backlog.close()
@@ -238,9 +221,3 @@ class Delivery:
             while True:
                 backlog = self._begun.get_nowait()
                 self._backlogs[backlog.path] = backlog
-
-    def _refuse(self, name: str, line: bytes) -> None:
-        self._accounting.dropped("unreadable")
-        with contextlib.suppress(OSError):
-            keep_refused(self._home, name, line)
-        faults.report("journal.refused", ValueError("a line of a segment cannot be read"))

@@ -10,13 +10,16 @@ from typing import TYPE_CHECKING, Any, Final, Generic, NamedTuple, TypeVar
 from opentelemetry import metrics
 from opentelemetry.sdk.environment_variables import OTEL_BSP_SCHEDULE_DELAY
 
-from keytrail.journal.accounting import Accounting
+from keytrail.journal.accounting import Accounting, Trouble
 from keytrail.journal.bounds import Bounds
 from keytrail.journal.delivery import Delivery
-from keytrail.journal.otlp import build_exporter, destination
+from keytrail.journal.history import History
+from keytrail.journal.otlp import Destination, build_exporter, destination
 from keytrail.journal.queue import AuditQueue
 from keytrail.journal.records import Origin, encode_record, origin_content
 from keytrail.journal.segment import now
+from keytrail.journal.sender import Form
+from keytrail.journal.strangers import Strangers
 from keytrail.journal.writer import Writer
 
 if TYPE_CHECKING:
@@ -60,19 +63,21 @@ class Journal(Generic[Item]):
         self.accounting.observe(metrics.get_meter("keytrail"))
         self._known: dict[tuple[int, int], _Known] = {}
         self._origins: dict[str, bytes] = {}
-        bounds = Bounds(
-            settings.home, settings.journal_bytes, settings.journal_days, self.accounting
+        self._strangers = Strangers(settings.home)
+        self._history = History(settings.home, settings, os.environ)
+        start = {**start, "settings": self._history.settings}
+        self._bounds = Bounds(
+            settings.home,
+            settings.journal_bytes,
+            settings.journal_days,
+            self.accounting,
+            self._strangers,
         )
         self._destination = destination(settings)
+        self._sends_spans = settings.otlp_form != "logs"
         self._delivery = self._delivering(settings)
-        self._writer = Writer(
-            settings.home,
-            start,
-            bounds,
-            self.accounting,
-            most_bytes=settings.journal_bytes,
-            on_begin=None if self._delivery is None else self._delivery.own,
-        )
+        self._writer = self._writing(settings, start, self._strangers)
+        self._strangers_writer = self._writing(settings, start, None)
         self._queue = AuditQueue(
             prepare,
             self._write,
@@ -81,7 +86,26 @@ class Journal(Generic[Item]):
             interval=settings.journal_interval,
             running=running,
         )
+        if settings.strict == "on":
+            self._queue.alone(self._try_to_write)
+            self._queue.attend()
         _after_fork(self)
+
+    def _writing(
+        self, settings: Settings, start: Mapping[str, Any], strangers: Strangers | None
+    ) -> Writer:
+        return Writer(
+            settings.home,
+            start,
+            self._bounds,
+            self.accounting,
+            most_bytes=settings.journal_bytes,
+            on_begin=None if self._delivery is None else self._delivery.own,
+            strangers=strangers,
+            history=None if strangers is None else self._history,
+            sync=settings.journal_sync == "batch",
+            strict=settings.strict == "on" and strangers is not None,
+        )
 
     def _delivering(self, settings: Settings) -> Delivery | None:
         target = self._destination
@@ -89,10 +113,10 @@ class Journal(Generic[Item]):
             return None
         return Delivery(
             settings.home,
-            lambda: build_exporter(target, settings),
+            _forms(target, settings),
             target.name,
             self.accounting,
-            hold=_HOLD_BATCHES * _batch_delay(os.environ),
+            hold=_HOLD_BATCHES * _batch_delay(os.environ) if self._sends_spans else 0,
         )
 
     def put(self, item: Item) -> None:
@@ -102,6 +126,11 @@ class Journal(Generic[Item]):
     def attend(self) -> None:
         """Begin to ask for running items, before anything was put."""
         self._queue.attend()
+
+    def trouble(self) -> Trouble | None:
+        """Return why uses cannot be written now: a reason of a drop, or ``stalled``."""
+        self._queue.attend()
+        return self._queue.trouble or self._writer.trouble
 
     def flush(self, timeout: float) -> bool:
         """Return whether all uses put before are on disk within ``timeout`` seconds.
@@ -123,12 +152,13 @@ class Journal(Generic[Item]):
 
     def accepted(self, ids: Iterable[tuple[int, int]]) -> None:
         """Hear which uses, by trace and span id, the ordinary pipeline brought to our endpoint."""
-        if self._delivery is not None:
+        if self._delivery is not None and self._sends_spans:
             self._delivery.accepted(ids)
 
     def delivers_like(self, exporter: SpanExporter) -> bool:
         """Return whether ``exporter`` sends to where the journal delivers; no where unclear."""
-        return self._destination is not None and self._destination.is_of(exporter)
+        target = self._destination
+        return target is not None and self._sends_spans and target.is_of(exporter)
 
     def close(self, timeout: float) -> bool:
         """Flush, deliver what can be within ``timeout`` seconds, and write the stop record.
@@ -136,7 +166,7 @@ class Journal(Generic[Item]):
         Returns whether nothing was left to do. A use put later is written at once.
         """
         deadline = time.monotonic() + timeout
-        done = self._queue.close(timeout) and self._queue.alone(self._writer.close)
+        done = self._queue.close(timeout) and self._queue.alone(self._end_segments)
         if self._delivery is not None:
             done = self._delivery.close(max(0, deadline - time.monotonic())) and done
         return done
@@ -157,18 +187,48 @@ class Journal(Generic[Item]):
         return known
 
     def _write(self, lines: list[bytes]) -> list[bytes]:
-        kept = self._writer.write(lines, self._origins)
+        others, strangers = self._strangers.part(lines)
+        kept = self._writer.write(others, self._origins)
+        if not self._bounds.is_near:
+            kept += self._strangers_writer.write(strangers, self._origins)
+        else:
+            self._fold(strangers)
         if not kept and len(self._known) > _MAX_KNOWN:
             self._known.clear()
             self._origins.clear()
         return kept
 
+    def _try_to_write(self) -> None:
+        self._writer.write([], self._origins)
+
+    def _fold(self, strangers: list[bytes]) -> None:
+        self._strangers_writer.close()  # so that its segment can make room
+        self._strangers.fold(strangers)
+        self.accounting.dropped("folded", len(strangers))
+
+    def _end_segments(self) -> None:
+        self._strangers_writer.close()
+        self._writer.close()
+
     def _begin_again(self) -> None:
         self.accounting.reset()
+        self._strangers.begin()
         self._writer.after_fork()
+        self._strangers_writer.after_fork()
         self._queue.after_fork()
         if self._delivery is not None:
             self._delivery.after_fork()
+
+
+def _forms(target: Destination, settings: Settings) -> list[Form]:
+    forms = []
+    if settings.otlp_form != "logs":
+        forms.append(Form(lambda heard: build_exporter(target, settings, heard), lambda span: span))
+    if settings.otlp_form != "spans":
+        from keytrail.journal.log_event import log_event
+
+        forms.append(Form(lambda heard: build_exporter(target, settings, heard, "logs"), log_event))
+    return forms
 
 
 def _after_fork(journal: Journal[Item]) -> None:

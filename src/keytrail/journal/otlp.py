@@ -1,16 +1,17 @@
 """The official OTLP exporter for the settings: where it sends, and with whose credentials.
 
-``KEYTRAIL_OTLP_ENDPOINT=same``: constructed with no arguments, so that ``OTEL_EXPORTER_OTLP_*``
-decides everything. Any other endpoint inherits nothing of these variables: a vendor's credential
-must not travel to another host. A URL without a path gets ``/v1/traces``, as a base endpoint of the
-SDK does; one with a path is used as it is. gRPC ignores the path.
+``KEYTRAIL_OTLP_ENDPOINT=same``: ``OTEL_EXPORTER_OTLP_*`` decides everything. Any other endpoint
+inherits nothing of these variables: a vendor's credential must not travel to another host. A URL
+without a path gets ``/v1/traces`` (log events: ``/v1/logs``), as a base endpoint of the SDK does;
+one with a path is used as it is. gRPC ignores the path.
 """
 
 from __future__ import annotations
 
 import os
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, Literal
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Final, Literal, cast
 from urllib.parse import urlsplit
 
 from opentelemetry.sdk.environment_variables import (
@@ -21,16 +22,21 @@ from opentelemetry.sdk.environment_variables import (
 )
 from opentelemetry.util.re import parse_env_headers
 
+from keytrail.journal.listening import Heard, environment_session, grpc_listening
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from opentelemetry.sdk.trace.export import SpanExporter
 
+    from keytrail.journal.sender import Exporter
     from keytrail.settings import Settings
 
 Protocol = Literal["http/protobuf", "grpc"]
+Signal = Literal["traces", "logs"]
 
 _TRACES_PATH: Final = "/v1/traces"
+_LOGS_PATH: Final = "/v1/logs"
 _DEFAULT_ENDPOINTS: Final[dict[Protocol, str]] = {
     "http/protobuf": "http://localhost:4318",
     "grpc": "http://localhost:4317",
@@ -66,6 +72,12 @@ class Destination:
         parts = urlsplit(self.url)
         host = parts.hostname or ""
         return f"{host}:{parts.port}" if parts.port else host
+
+    def url_of(self, signal: Signal) -> str:
+        """Return where ``signal`` goes; a path that is not the traces' own serves for both."""
+        if signal == "logs" and self.url.endswith(_TRACES_PATH):
+            return self.url.removesuffix(_TRACES_PATH) + _LOGS_PATH
+        return self.url
 
     def is_of(self, exporter: SpanExporter) -> bool:
         """Return whether ``exporter`` is an official one that sends here; no where unclear."""
@@ -111,8 +123,10 @@ def _inherited_protocol(environ: Mapping[str, str]) -> Protocol:
     return "http/protobuf" if (told or "").strip() == "http/protobuf" else "grpc"
 
 
-def build_exporter(destination: Destination, settings: Settings) -> SpanExporter:
-    """Return the official exporter to ``destination``.
+def build_exporter(
+    destination: Destination, settings: Settings, heard: Heard, signal: Signal = "traces"
+) -> Exporter:
+    """Return the official exporter of ``signal``; ``heard`` gets what ``destination`` answers.
 
     Raises:
         ExporterMissingError: it is not installed.
@@ -120,8 +134,8 @@ def build_exporter(destination: Destination, settings: Settings) -> SpanExporter
     """
     try:
         if destination.protocol == "grpc":
-            return _grpc(destination, settings)
-        return _http(destination, settings)
+            return _grpc(destination, settings, heard, signal)
+        return _http(destination, settings, heard, signal)
     except ImportError as error:
         package = _EXPORTERS[destination.protocol].replace(".", "-")
         raise ExporterMissingError(
@@ -130,20 +144,29 @@ def build_exporter(destination: Destination, settings: Settings) -> SpanExporter
         ) from error
 
 
-def _http(destination: Destination, settings: Settings) -> SpanExporter:
-    from opentelemetry.exporter.otlp.proto.http import Compression
-    from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+def _exporter_class(destination: Destination, signal: Signal) -> Any:
+    module = {"traces": "trace_exporter", "logs": "_log_exporter"}[signal]
+    name = {"traces": "OTLPSpanExporter", "logs": "OTLPLogExporter"}[signal]
+    return getattr(import_module(f"{_EXPORTERS[destination.protocol]}.{module}"), name)
 
+
+def _http(destination: Destination, settings: Settings, heard: Heard, signal: Signal) -> Exporter:
+    from opentelemetry.exporter.otlp.proto.http import Compression
+
+    exporter = _exporter_class(destination, signal)
     if destination.inherited:
-        return OTLPSpanExporter()
+        return cast("Exporter", exporter(session=environment_session(heard, signal.upper())))
     gzip = settings.otlp_compression == "gzip"
     headers = _headers(settings)
-    return OTLPSpanExporter(
-        endpoint=destination.url,
-        headers=headers,
-        timeout=settings.otlp_timeout,
-        compression=Compression.Gzip if gzip else Compression.NoCompression,
-        session=_session(settings, headers),
+    return cast(
+        "Exporter",
+        exporter(
+            endpoint=destination.url_of(signal),
+            headers=headers,
+            timeout=settings.otlp_timeout,
+            compression=Compression.Gzip if gzip else Compression.NoCompression,
+            session=heard.listen_on(_session(settings, headers)),
+        ),
     )
 
 
@@ -164,29 +187,26 @@ def _session(settings: Settings, headers: Mapping[str, str]) -> Any:
         def send(self, request: requests.PreparedRequest, **options: Any) -> requests.Response:
             for name in [name for name in request.headers if name.lower() not in allowed]:
                 del request.headers[name]
-            response = super().send(request, **{**options, "verify": verify, "cert": pair})
-            if response.is_redirect:
-                raise requests.TooManyRedirects("the endpoint redirects")  # no delivery, says OTLP
-            return response
+            return super().send(request, **{**options, "verify": verify, "cert": pair})
 
     session = OwnSession()
     session.auth = lambda request: request  # nor what ~/.netrc has for the host
     return session
 
 
-def _grpc(destination: Destination, settings: Settings) -> SpanExporter:
+def _grpc(destination: Destination, settings: Settings, heard: Heard, signal: Signal) -> Exporter:
     from grpc import (  # type: ignore[import-untyped]
         Compression,
         ssl_channel_credentials,
     )
-    from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExporter
 
+    listening = grpc_listening(_exporter_class(destination, signal), heard)
     if destination.inherited:
-        return OTLPSpanExporter()
+        return cast("Exporter", listening())
     secure = urlsplit(destination.url).scheme == "https"
     files = (settings.otlp_certificate, settings.otlp_client_key, settings.otlp_client_certificate)
     contents = [None if file is None else file.read_bytes() for file in files]
-    return OTLPSpanExporter(
+    exporter = listening(
         endpoint=destination.url,
         insecure=not secure,
         credentials=ssl_channel_credentials(*contents) if secure else None,
@@ -196,6 +216,7 @@ def _grpc(destination: Destination, settings: Settings) -> SpanExporter:
         if settings.otlp_compression == "gzip"
         else Compression.NoCompression,
     )
+    return cast("Exporter", exporter)
 
 
 def _headers(settings: Settings) -> dict[str, str]:

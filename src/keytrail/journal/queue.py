@@ -19,13 +19,15 @@ from keytrail import faults
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from keytrail.journal.accounting import Accounting
+    from keytrail.journal.accounting import Accounting, Trouble
 
 Item = TypeVar("Item")
 
 BATCH: Final = 512
 _GLANCE: Final = 0.005
 """Seconds between two looks of a waiting ``flush``."""
+STALLED_SECONDS: Final = 5.0
+"""A round that takes longer is taken for one that waits for a disk."""
 
 
 class AuditQueue(Generic[Item]):
@@ -65,6 +67,7 @@ class AuditQueue(Generic[Item]):
         self._closed = False
         self._rounds_begun = 0
         self._rounds_ended = 0
+        self._round_since = 0.0
 
     def after_fork(self) -> None:
         """Begin empty in a forked child: what waited in memory is the parent's to write."""
@@ -90,6 +93,15 @@ class AuditQueue(Generic[Item]):
         """Begin the rounds, before anything was put."""
         if self._thread is None and not self._closed:
             self._start()
+
+    @property
+    def trouble(self) -> Trouble | None:
+        """Why uses do not get to the disk from here; ``None`` where they do."""
+        if self._items.qsize() >= self._size:
+            return "queue_full"
+        writes = self._rounds_ended != self._rounds_begun
+        late = time.monotonic() - self._round_since > STALLED_SECONDS
+        return "stalled" if writes and late else None
 
     def _start(self) -> bool:
         if sys.is_finalizing():
@@ -147,6 +159,7 @@ class AuditQueue(Generic[Item]):
         while not self._closed:
             with suppress(Empty):
                 self._wake.get(timeout=self._interval)
+            self._round_since = time.monotonic()
             round_begun = self._rounds_begun = self._rounds_begun + 1
             self._round()
             self._rounds_ended = round_begun

@@ -1,4 +1,4 @@
-"""The audit's own records in a segment: ``start``, ``stop``, ``gap`` and ``origin``."""
+"""The audit's own records in a segment: ``start``, ``stop``, ``settings``, ``gap``, ``origin``."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ UNKNOWN = Origin(Resource.get_empty(), None)
 
 
 def encode_record(record: str, time: int, **content: Any) -> bytes:
-    """Return the line of the audit's own ``record``: start, stop, gap or origin."""
+    """Return the line of the audit's own ``record``."""
     return to_line({"record": record, "time": time, **content})
 
 

@@ -1,6 +1,7 @@
 """One append-only file of journal lines, written by one process.
 
-``<home>/live/<utc-day>/<host>-<pid>-<start>.ndjson``, directories 0700 and files 0600 whatever the
+``<home>/live/<utc-day>/<host>-<pid>-<start>.ndjson``, or ``…-<pid>-denied-<start>.ndjson`` for the
+uses of strangers (:mod:`keytrail.journal.strangers`), directories 0700 and files 0600 whatever the
 umask. Its writer holds an exclusive ``flock`` for as long as it lives, so that *open* (held) and
 *closed* (free) are facts, also across containers, where process ids repeat.
 """
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 LIVE: Final = "live"
 SUFFIX: Final = ".ndjson"
+_DENIED: Final = "denied"
 RECORD_START: Final = b'{"record":'
 """What begins every line that is not a use."""
 
@@ -49,7 +51,7 @@ class Segment:
         self._torn = False
 
     @classmethod
-    def create(cls, home: Path, now: int) -> Segment:
+    def create(cls, home: Path, now: int, *, strangers: bool = False) -> Segment:
         """Create and lock the segment that begins at ``now`` (Unix nanoseconds).
 
         Raises:
@@ -57,7 +59,8 @@ class Segment:
 
         """
         directory = private_directory(home, LIVE, utc_day(now))
-        path = directory / f"{host_name()}-{os.getpid()}-{now}{SUFFIX}"
+        whose = f"{_DENIED}-" if strangers else ""
+        path = directory / f"{host_name()}-{os.getpid()}-{whose}{now}{SUFFIX}"
         opening = path.with_suffix(".opening")  # no segment until it is locked
         descriptor = os.open(opening, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL, 0o600)
         try:
@@ -102,6 +105,15 @@ class Segment:
             self.size += written - whole
             self._torn = True  # the next write begins on a fresh line
 
+    def sync(self) -> None:
+        """Have what was written on the medium.
+
+        Raises:
+            OSError: it may not be.
+
+        """
+        os.fdatasync(self._descriptor)
+
     def is_gone(self) -> bool:
         """Return whether somebody deleted the file, so that what is written to it is lost."""
         return os.fstat(self._descriptor).st_nlink == 0
@@ -133,6 +145,11 @@ def segments(home: Path) -> list[Found]:
             size = path.stat().st_size
             found.append(Found(path, state(path), size, path.parent.name, _start(path)))
     return sorted(found, key=lambda segment: (segment.start, segment.path.name))
+
+
+def holds_strangers(path: Path) -> bool:
+    """Return whether a segment was begun for strangers alone."""
+    return path.stem.split("-")[-2:-1] == [_DENIED]
 
 
 def state(path: Path) -> State:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import time
@@ -9,8 +10,8 @@ from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any, Final
 
-from keytrail.faults import logger
-from keytrail.journal.accounting import HINTS, Reason
+from keytrail import faults
+from keytrail.journal.accounting import HINTS, Reason, Refusal
 from keytrail.journal.records import encode_record
 from keytrail.journal.segment import (
     RECORD_START,
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
 
     from keytrail.journal.accounting import Accounting
     from keytrail.journal.bounds import Bounds
+    from keytrail.journal.history import History
+    from keytrail.journal.strangers import Strangers
 
 MAX_SEGMENT_BYTES: Final = 64 * 1024 * 1024
 _SEGMENTS_WITHIN_BOUND: Final = 8
@@ -50,8 +53,24 @@ class Writer:
         *,
         most_bytes: int,
         on_begin: Callable[[Path], None] | None = None,
+        strangers: Strangers | None = None,
+        history: History | None = None,
+        sync: bool = False,
+        strict: bool = False,
     ) -> None:
-        """``start`` goes into every segment's start record; ``on_begin`` hears of new segments."""
+        """``start`` goes into every segment's start record; ``on_begin`` hears of new segments.
+
+        The writer that has ``strangers`` tells of what was folded, and of every other gap; the one
+        without writes the strangers' own segments. ``history`` goes into a process's first segment.
+        ``sync``: a batch is on the medium before the next. ``strict``: there is a segment before
+        there are uses, so that :attr:`trouble` is known.
+        """
+        self._sync = sync
+        self._strict = strict
+        self.trouble: Refusal | None = None
+        """Why the last attempt to write failed; ``None`` where it did not."""
+        self._strangers = strangers
+        self._history = history
         self._home = home
         self._start = {**start, "host": host_name(), "version": _version()}
         self._bounds = bounds
@@ -66,6 +85,7 @@ class Writer:
         self._told: dict[Reason, int] = {}
         self._warned: set[Reason] = set()
         self._failing_since: float | None = None
+        self._segments = self._uses = 0
 
     def write(self, lines: list[bytes], origins: Origins) -> list[bytes]:
         """Write the lines of uses; return those to try again, for :data:`KEEP_SECONDS` at most.
@@ -78,25 +98,27 @@ class Writer:
         except UnwrittenError as error:
             uses = [line for line in error.lines if not line.startswith(RECORD_START)]
             self._accounting.journaled(len(lines) - len(uses))
+            self._uses += len(lines) - len(uses)
             return self._kept(uses, _reason(error))
         except OSError as error:
             return self._kept(lines, _reason(error))
         if refusal is not None:
             return self._kept(lines, refusal)
         self._accounting.journaled(len(lines))
-        self._failing_since = None
+        self._failing_since = self.trouble = None
         return []
 
-    def _append(self, lines: list[bytes], origins: Origins) -> Reason | None:
+    def _append(self, lines: list[bytes], origins: Origins) -> Refusal | None:
         now_ns = now()
         size = sum(map(len, lines))
         refusal = self._bounds.refusal(size, now_ns)
         segment = self._fitting(now_ns, size)
-        if refusal is not None or (segment is None and not lines):
+        folded = self._strangers is not None and self._strangers.is_due
+        if refusal is not None or not (segment or lines or folded or self._strict):
             return refusal
         if segment is None:
             segment = self._begin(now_ns)
-        self._append_with_records(segment, lines, origins, now_ns)
+        self._append_with_records(segment, lines, origins, now_ns, folded=folded)
         return None
 
     def _fitting(self, now_ns: int, size: int) -> Segment | None:
@@ -114,7 +136,7 @@ class Writer:
         return self._segment
 
     def _begin(self, now_ns: int) -> Segment:
-        segment = Segment.create(self._home, now_ns)
+        segment = Segment.create(self._home, now_ns, strangers=self._strangers is None)
         try:
             if self._on_begin is not None:
                 self._on_begin(segment.path)
@@ -123,33 +145,66 @@ class Writer:
             segment.close()
             raise
         self._origins = set()
+        self._uses = 0
+        self._segments += 1
         self._segment = segment
         return segment
 
     def _append_with_records(
-        self, segment: Segment, lines: list[bytes], origins: Origins, now_ns: int
+        self,
+        segment: Segment,
+        lines: list[bytes],
+        origins: Origins,
+        now_ns: int,
+        *,
+        folded: bool,
     ) -> None:
         drops = self._accounting.drops()
-        records = [*self._start_record(segment, now_ns), *self._gaps(drops, now_ns)]
+        records = [*self._first_records(segment, now_ns), *self._gaps(drops, now_ns)]
+        begins = not segment.size
+        if self._strangers is not None and folded:
+            records += self._strangers.records(now_ns)
         new = {name: line for name, line in origins.items() if name not in self._origins}
-        segment.append([*records, *new.values(), *lines])
+        batch = [*records, *new.values(), *lines]
+        segment.append(batch)
+        if self._sync and batch:
+            self._synced(segment)
         self._origins.update(new)
         self._told = drops
+        self._uses += sum(not line.startswith(RECORD_START) for line in lines)
+        if begins and self._history is not None:
+            self._history.told()
+        if self._strangers is not None and folded:
+            self._strangers.told()
 
-    def _start_record(self, segment: Segment, now_ns: int) -> list[bytes]:
+    def _synced(self, segment: Segment) -> None:
+        try:
+            segment.sync()
+        except OSError as error:  # the lines are with the kernel; written again they would be two
+            faults.report("journal.sync", error)
+
+    def _first_records(self, segment: Segment, now_ns: int) -> list[bytes]:
         if segment.size:
             return []
-        attributes = {**self._start, "pid": segment.pid}
-        return [encode_record("start", now_ns, attributes=attributes)]
+        attributes = {**self._start, "pid": segment.pid, "number": self._segments}
+        start = encode_record("start", now_ns, attributes=attributes)
+        if self._history is None or self._segments > 1:
+            return [start]
+        return [start, *self._history.records(now_ns)]
 
     def _gaps(self, drops: Mapping[Reason, int], now_ns: int) -> list[bytes]:
         return [
             encode_record("gap", now_ns, reason=reason, attributes={"uses": uses - before})
             for reason, uses in drops.items()
             if uses > (before := self._told.get(reason, 0))
+            and self._strangers is not None
+            and reason != "folded"  # a record of its own tells of these
         ]
 
-    def _kept(self, lines: list[bytes], reason: Reason) -> list[bytes]:
+    def _kept(self, lines: list[bytes], reason: Refusal) -> list[bytes]:
+        self.trouble = reason
+        if not lines:
+            return []
         clock = time.monotonic()
         if self._failing_since is None:
             self._failing_since = clock
@@ -161,9 +216,9 @@ class Writer:
 
     def _warn_of_drops(self) -> None:
         for reason, uses in self._accounting.drops().items():
-            if reason not in self._warned:
+            if self._strangers is not None and reason not in self._warned:
                 self._warned.add(reason)
-                logger.warning(
+                faults.logger.warning(
                     "%d uses were dropped: %s; keytrail.audit.dropped counts on\nhint: %s",
                     uses,
                     reason,
@@ -172,12 +227,17 @@ class Writer:
 
     def close(self) -> None:
         """End the segment with a ``stop`` record, where there is one."""
+        if self._segment is None and self._strangers is not None and self._strangers.has_folded:
+            with contextlib.suppress(OSError):  # the books have counted them
+                self._begin(now())
         if self._segment is not None:
             self._end(self._segment, now())
 
     def _end(self, segment: Segment, now_ns: int) -> None:
         try:
-            self._append_with_records(segment, [encode_record("stop", now_ns)], {}, now_ns)
+            told = {"segment": segment.path.name, "uses": self._uses}
+            stop = [encode_record("stop", now_ns, attributes=told)]
+            self._append_with_records(segment, stop, {}, now_ns, folded=True)
         except OSError:
             pass  # a segment without its stop record is told as one that ended hard
         finally:
@@ -191,7 +251,7 @@ class Writer:
         self._forget()
 
 
-def _reason(error: OSError) -> Reason:
+def _reason(error: OSError) -> Refusal:
     full = error.errno in (errno.ENOSPC, errno.EDQUOT)
     return "disk_full" if full else "home_unwritable"
 

@@ -21,6 +21,8 @@ _LOSSES: Final = {
     "disk_full": "the disk was nearly full",
     "journal_full": "the journal reached its most bytes",
     "expired": "they were older than the journal keeps",
+    "folded": "denied uses of keys that never succeeded were only counted",
+    "ended_hard": "a process ended without writing what it had in memory",
     "unreadable": "their lines could not be read for delivery",
     "refused": "the endpoint refused them",
 }
@@ -74,7 +76,8 @@ def _holes(condition: Condition) -> Iterator[str]:
 def _losses(gaps: Sequence[Gap]) -> Iterator[str]:
     for reason in sorted({gap.reason for gap in gaps}):
         alike = [gap for gap in gaps if gap.reason == reason]
-        uses = _many(sum(gap.uses for gap in alike), "use")
+        number = sum(gap.uses for gap in alike)
+        uses = _many(number, "use") if number else "a few uses may be"
         when = _when(max(gap.time for gap in alike))
         yield f"{uses} lost: {_LOSSES.get(reason, reason)} (last noted {when})"
 

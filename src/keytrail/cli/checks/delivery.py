@@ -53,24 +53,28 @@ def _connection(target: Destination) -> Check | None:
 
 
 def _export(target: Destination, settings: Settings) -> Check:
-    from opentelemetry.sdk.trace.export import SpanExportResult
-
+    from keytrail.journal.answer import unanswered
+    from keytrail.journal.listening import Heard
     from keytrail.journal.otlp import ExporterMissingError, build_exporter
+    from keytrail.journal.sender import HINTS
 
+    heard = Heard()
     try:
-        exporter = build_exporter(target, replace(settings, otlp_timeout=_TIMEOUT))
+        exporter = build_exporter(target, replace(settings, otlp_timeout=_TIMEOUT), heard)
     except (ExporterMissingError, OSError) as error:
         says, _, hint = str(error).partition("\nhint: ")
         return Check("delivery", "fail", says, hint or "correct the KEYTRAIL_OTLP_* files")
     logging.getLogger("opentelemetry").setLevel(logging.CRITICAL)
     try:
-        if exporter.export([]) is SpanExportResult.SUCCESS:
-            return Check("delivery", "ok", f"{target.name} takes OTLP over {target.protocol}")
+        exporter.export([])
     finally:
         exporter.shutdown()
+    answer = heard.answer or unanswered()
+    if answer.meaning == "taken":
+        return Check("delivery", "ok", f"{target.name} takes OTLP over {target.protocol}")
     return Check(
         "delivery",
         "fail",
-        f"{target.name} answers but does not take OTLP over {target.protocol}",
-        "check the path, KEYTRAIL_OTLP_PROTOCOL and KEYTRAIL_OTLP_HEADERS",
+        f"{target.name} answers but does not take OTLP over {target.protocol}: {answer.told}",
+        HINTS[answer.meaning],
     )

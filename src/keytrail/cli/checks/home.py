@@ -24,6 +24,7 @@ def checks(settings: Settings, _environ: Mapping[str, str]) -> Iterator[Check]:
     yield _home(settings)
     yield _space(settings)
     yield _storage(settings)
+    yield from _books(settings)
 
 
 def _home(settings: Settings) -> Check:
@@ -72,3 +73,28 @@ def _storage(settings: Settings) -> Check:
             "set KEYTRAIL_HOME to a directory on a volume, or KEYTRAIL_OTLP_ENDPOINT",
         )
     return Check("storage", "ok", "the home directory outlasts a restart")
+
+
+def _books(settings: Settings) -> Iterator[Check]:
+    """Check that every use the files tell of is accounted for."""
+    from keytrail.journal.proof import prove
+
+    try:
+        proof = prove(settings.home)
+    except OSError:
+        return  # told already, by what cannot be read
+    if not proof.seen:
+        return
+    dropped = ", ".join(f"{uses:,} {reason}" for reason, uses in sorted(proof.dropped.items()))
+    says = (
+        f"{proof.seen:,} uses seen: {proof.kept:,} kept, {proof.delivered:,} delivered, "
+        f"{proof.waiting:,} waiting, {proof.dropped.total():,} dropped"
+        + (f" ({dropped})" if dropped else "")
+    )
+    if proof.missing > 0:
+        hint = "somebody took lines out of the journal: compare with a copy"
+        yield Check("books", "fail", f"{says}, {proof.missing:,} missing", hint)
+    elif proof.dropped:
+        yield Check("books", "warn", says, "the reasons and what to do: docs/running.md")
+    else:
+        yield Check("books", "ok", says)
