@@ -18,16 +18,15 @@ from keytrail.collector.fingerprinting import (
     PUBLIC_ID,
     RAW,
     URLS,
-    captured_names,
 )
 from keytrail.collector.ottl import Group, attribute, delete, dollars, text
-from keytrail.collector.suspicion import MASKED
+from keytrail.collector.suspicion import MASKED, NAMED
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
 
 _LIFTED: Final = "keytrail.lifted."
-_COUNTS: Final = (MASKED, "redaction.ignored.count", "redaction.allowed.count")
+_COUNTS: Final = (MASKED, NAMED, "redaction.allowed.count")
 _STARS: Final = r"[*]{4}"
 
 SECRET_NAMES: Final = (
@@ -89,18 +88,17 @@ NOT_SEARCHED: Final = ("client.address", "user_agent.original")
 """Searched only in spans under suspicion: long, always there, hardly ever the place of a key."""
 
 
-def at_a_glance(headers: Iterable[str]) -> dict[str, Any]:
-    """Return the redaction processor for every span and metric.
+def at_a_glance() -> dict[str, Any]:
+    """Return the redaction processor for every unsuspected span, and for metrics.
 
-    Not searched is what has a fixed vocabulary, what is searched by other means (URLs, captured
-    headers) and what is long and hardly ever holds a key.
+    Not searched is what has a fixed vocabulary, what is searched by other means (URLs) and what is
+    long and hardly ever holds a key.
     """
-    captured = [name for header in headers for name in captured_names(header)]
     return {
         "allow_all_keys": True,
         "redact_all_types": True,
         "summary": "info",
-        "ignored_keys": [*HASHES, *FIXED, *NOT_SEARCHED, *URLS, *captured],
+        "ignored_keys": [*FIXED, *NOT_SEARCHED, *URLS],
         "blocked_values": [dollars(expression) for expression in shapes.for_spans()],
     }
 
@@ -127,8 +125,8 @@ def lower_scopes() -> list[Group]:
     """Return the groups that take away what the redaction processor says of unsuspected spans."""
     return [
         Group("resource", _counted("resource"), [_touched("resource")]),
-        Group("scope", _scope(), [f"{_lifted('name', 'scope')} != nil"]),
-        Group("span", [delete("redaction.ignored.count")]),
+        Group("scope", _scope(), [_touched("scope"), f"{_lifted('name', 'scope')} != nil"]),
+        Group("span", [delete(NAMED)]),
     ]
 
 
