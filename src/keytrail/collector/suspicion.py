@@ -35,8 +35,9 @@ _TOKENS: Final = (
 )
 """How the keys of known shapes look. Each begins with a literal, and a text that is too short for
 one is not searched at all: found fast."""
-_IN_TEXT: Final = ("=", *_TOKENS)
-"""What a text with a key holds, however it begins."""
+_IN_TEXT: Final = ("[=]", *_TOKENS)
+"""What a text with a key holds, however it begins. In brackets, since ``=`` alone is a type to some
+readers of YAML."""
 _IN_URL: Final = ("=[^&]{9,}", "ey=", "EY=", "oken=", "ig=", "word=")
 """What a query with a key holds: a long value, or a short one behind a name that ends so."""
 _IN_WHOLE_URL: Final = ("://[^/]*@", *_TOKENS)
