@@ -297,6 +297,7 @@ def test_older_collectors_get_older_names(tmp_path: Path) -> None:
     listed["processors"] = []
     lacking = components.missing(part, components.read(yaml.safe_dump(listed)))
     assert lacking == [
+        "processors: attributes",
         "processors: delta_to_cumulative",
         "processors: filter",
         "processors: memory_limiter",

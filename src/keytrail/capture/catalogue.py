@@ -59,6 +59,11 @@ class Pattern:
         self._pid = 0
         self._compiled: Any = None
 
+    @property
+    def source(self) -> str:
+        """The pattern as it is written."""
+        return self._source.decode()
+
     def fullmatch(self, text: bytes) -> re.Match[bytes] | None:
         """Match the whole of ``text``; ask RE2's matches for groups by number only."""
         found: re.Match[bytes] | None = self._pattern().fullmatch(text)

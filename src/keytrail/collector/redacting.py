@@ -10,17 +10,17 @@ from typing import TYPE_CHECKING, Any, Final
 
 from keytrail import semconv
 from keytrail.collector import shapes
-from keytrail.collector.fingerprinting import (
+from keytrail.collector.ottl import Group, attribute, delete, dollars, text
+from keytrail.collector.private import (
     HASHES,
     NOT_A_HASH,
     PEPPER_ID,
     PREVIOUS,
     PUBLIC_ID,
-    RAW,
-    URLS,
+    SLOTS,
 )
-from keytrail.collector.ottl import Group, attribute, delete, dollars, text
 from keytrail.collector.suspicion import MASKED, NAMED
+from keytrail.collector.urls import URLS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -43,6 +43,7 @@ SECRET_NAMES: Final = (
     "passw",
     "private[-_]key",
     "subscription-key",
+    "header[.][a-z_-]*key$$",
 )
 """Parts of attribute names whose whole value is secret."""
 
@@ -109,7 +110,7 @@ def thorough() -> dict[str, Any]:
         "allow_all_keys": True,
         "redact_all_types": True,
         "summary": "info",
-        "ignored_keys": [*HASHES, RAW, PREVIOUS, PEPPER_ID, PUBLIC_ID],
+        "ignored_keys": [*HASHES, *SLOTS, PREVIOUS, PEPPER_ID, PUBLIC_ID],
         "allowed_values": [dollars(r'^(?:\["REDACTED"(?:,"REDACTED")*\]|REDACTED)$')],
         "blocked_key_patterns": list(SECRET_NAMES),
         "blocked_values": [dollars(expression) for expression in shapes.for_audit_and_logs()],

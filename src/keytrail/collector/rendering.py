@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any, Final, Literal
 
-from keytrail.collector import fingerprinting, modes
+from keytrail.collector import modes, picking
 from keytrail.collector.backends import Backend, backends
 from keytrail.collector.errors import CollectorError
 from keytrail.collector.fragment import Part, merged, together
@@ -96,7 +96,7 @@ def _holds(tree: Any, path: tuple[str, ...], value: Any) -> bool:
 
 
 def _headers(more: Sequence[str]) -> list[str]:
-    return list(dict.fromkeys([*fingerprinting.HEADERS, *(name.lower() for name in more)]))
+    return list(dict.fromkeys([*picking.HEADERS, *(name.lower() for name in more)]))
 
 
 def _glue(yours: Yours, delivered: Backend, moved: Mapping[str, list[str]]) -> Part:

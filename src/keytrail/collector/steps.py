@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from keytrail.collector import fingerprinting, keeping, redacting, suspicion
+from keytrail.collector import keeping, picking, private, redacting, suspicion, telling
 from keytrail.collector.fragment import Part, together
 from keytrail.collector.ottl import transform
 
@@ -37,17 +37,17 @@ def thorough(headers: Sequence[str]) -> Part:
         {
             "processors": {
                 PICK: transform(
-                    trace_statements=[*fingerprinting.pick(headers), *redacting.lift_traces()]
+                    trace_statements=[*picking.pick(headers), *redacting.lift_traces()]
                 ),
-                FINGERPRINT: fingerprinting.hashing("${env:KEYTRAIL_PEPPER}", fingerprinting.RAW),
-                PREVIOUS: fingerprinting.hashing(
+                FINGERPRINT: telling.hashing("${env:KEYTRAIL_PEPPER}", private.RAW),
+                PREVIOUS: telling.hashing(
                     "${env:KEYTRAIL_PREVIOUS_PEPPER:-${env:KEYTRAIL_PEPPER}}",
-                    fingerprinting.PREVIOUS,
+                    private.PREVIOUS,
                 ),
                 REDACT_ALL: redacting.thorough(),
                 TELL: transform(
                     trace_statements=[
-                        *fingerprinting.tell(),
+                        *telling.tell(),
                         *redacting.lower_traces(),
                         redacting.count_what_was_no_hash(),
                     ]

@@ -15,11 +15,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from keytrail import semconv
-from keytrail.collector.fingerprinting import OWN, URLS, captured_names
+from keytrail.capture import known_names
 from keytrail.collector.ottl import attribute, dollars, pattern
+from keytrail.collector.picking import captured_names
+from keytrail.collector.private import OWN
+from keytrail.collector.urls import URLS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
 MASKED: Final = "redaction.masked.count"
 """What the redaction processor leaves where it found something."""
@@ -90,9 +93,11 @@ def names_of_audit(headers: Iterable[str]) -> list[str]:
     return [semconv.SCHEMA_VERSION, *OWN, *captured]
 
 
-def names_of_anything(headers: Iterable[str]) -> list[str]:
+def names_of_anything(headers: Sequence[str]) -> list[str]:
     """Return these, and the names of attributes that hold a secret by what they are called."""
-    return [*names_of_audit(headers), *SECRET_NAMES]
+    others = sorted((known_names.HEADERS | known_names.SECRET_HEADERS) - set(headers))
+    captured = [name for header in others for name in captured_names(header)]
+    return [*names_of_audit(headers), *SECRET_NAMES, *captured]
 
 
 def of_audit() -> str:
