@@ -149,6 +149,8 @@ class Collector:
     environ: Mapping[str, str]
     port: int
     """Where its OTLP/HTTP receiver listens."""
+    own: int
+    """Where keytrail's own receiver listens, if the configuration has one."""
     metrics: int
     """Where keytrail's metrics can be scraped."""
     telemetry: int
@@ -180,12 +182,12 @@ def collector(
     ``PORT`` is where a receiver of ``configs`` listens that is not the stand-alone configuration's.
     """
     program = binary(COLLECTOR, "make collector")
-    listening = int(environ.get("PORT") or free_port())
-    metrics, telemetry = free_port(), free_port()
+    own, metrics, telemetry = free_port(), free_port(), free_port()
+    listening = int(environ.get("PORT") or own)
     settings = {
         "KEYTRAIL_PEPPER": PEPPER,
         "KEYTRAIL_DIR": str(directory / "state"),
-        "KEYTRAIL_HTTP_PORT": str(listening),
+        "KEYTRAIL_HTTP_PORT": str(own),
         "KEYTRAIL_GRPC_PORT": str(free_port()),
         "KEYTRAIL_METRICS_ENDPOINT": f"127.0.0.1:{metrics}",
         **environ,
@@ -195,7 +197,8 @@ def collector(
         command += ["--config", str(config)]
     environment = clean_environ(**settings)
     process = _started(command, environment, directory)
-    running = Collector(command, environment, listening, metrics, telemetry, directory, process)
+    ports = (listening, own, metrics, telemetry)
+    running = Collector(command, environment, *ports, directory, process)
     try:
         _await_port(running)
         yield running

@@ -42,6 +42,13 @@ Mode = Annotated[
 Backend = Annotated[
     list[str], typer.Option(help="Where audit spans go: otlp, jaeger, …; several.", metavar="NAME")
 ]
+Apart = Annotated[
+    Literal["filter", "receiver"] | None,
+    typer.Option(
+        help="Beside: keep what is only audit out of your pipelines, by a filter before their "
+        "processors or by a receiver of its own that services deliver their audit to."
+    ),
+]
 Header = Annotated[
     list[str],
     typer.Option(help="One more header that carries keys, if services capture it.", metavar="NAME"),
@@ -86,6 +93,7 @@ def render(
     mode: Mode = "in-front",
     backend: Backend = ["otlp"],  # noqa: B006 - Typer copies it
     header: Header = [],  # noqa: B006
+    apart: Apart = None,
     components: ComponentList = None,
     older_names: OlderNames = False,
 ) -> None:
@@ -93,7 +101,9 @@ def render(
 
     Refuses where something of yours would be dropped.
     """
-    part = _answered(lambda: _rendered(base, mode, backend, header))
+    if apart and mode == "in-front":
+        raise CommandError("--apart is for --mode beside\nhint: in front keeps it apart anyway", 2)
+    part = _answered(lambda: _rendered(base, mode, backend, header, apart))
     if older_names:
         from keytrail.collector.components import with_older_names
 
@@ -156,13 +166,15 @@ def _answered(ask: Callable[[], _Answer]) -> _Answer:
         raise CommandError(str(error)) from None
 
 
-def _rendered(base: list[Path], mode: Mode, backend: list[str], header: list[str]) -> Part:
+def _rendered(
+    base: list[Path], mode: Mode, backend: list[str], header: list[str], apart: Apart
+) -> Part:
     from keytrail.collector import rendering, yours
 
     read = yours.read(base)
     for note in read.notes:
         sys.stderr.write(f"keytrail: {note}\n")
-    return rendering.render(read, mode, backend, header)
+    return rendering.render(read, mode, backend, header, apart=apart)
 
 
 def _named(part: Part, listed: Path) -> Part:

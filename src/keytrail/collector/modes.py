@@ -58,15 +58,35 @@ def standalone(exporters: Sequence[str], headers: Sequence[str]) -> Part:
 
 
 def beside(
-    receivers: Sequence[str] | str, exporters: Sequence[str], headers: Sequence[str]
+    receivers: Sequence[str] | str,
+    exporters: Sequence[str],
+    headers: Sequence[str],
+    *,
+    own_receiver: bool = False,
 ) -> Part:
-    """Return the audit alone, on the receivers of a team whose own pipelines stay as they are."""
+    """Return the audit alone, on the receivers of a team whose own pipelines stay as they are.
+
+    With a receiver of its own, to which services under keytrail deliver all of their audit spans,
+    those that the team's receivers get besides are left to the team.
+    """
+    untold = [keeping.NOT_TOLD] if own_receiver else []
+    tapped = [keeping.LIMITER, *untold, steps.NAMES]
     return together(
         _common(exporters, headers, ["traces"]),
         steps.named(suspicion.names_of_audit(headers)),
         _parted(PARTING, suspicion.of_audit(), "traces/keytrail_suspect", []),
-        _pipeline("traces/keytrail_in", receivers, [keeping.LIMITER, steps.NAMES], [PARTING]),
+        _pipeline("traces/keytrail_in", receivers, tapped, [PARTING]),
         _pipeline("traces/keytrail_suspect", [PARTING], steps.THOROUGH, [keeping.TO_KEPT]),
+        *([_own_way_in()] if own_receiver else []),
+    )
+
+
+def _own_way_in() -> Part:
+    processors = [keeping.LIMITER, steps.NAMES]
+    return together(
+        _receivers(grpc=4319, http=4320),
+        keeping.not_told_filter(),
+        _pipeline("traces/keytrail_own", [OTLP], processors, [PARTING]),
     )
 
 
@@ -148,15 +168,15 @@ def _common(exporters: Sequence[str], headers: Sequence[str], signals: Sequence[
     )
 
 
-def _receivers() -> Part:
+def _receivers(grpc: int = 4317, http: int = 4318) -> Part:
     listen = "${env:KEYTRAIL_LISTEN:-127.0.0.1}"
     return Part(
         {
             "receivers": {
                 OTLP: {
                     "protocols": {
-                        "grpc": {"endpoint": f"{listen}:${{env:KEYTRAIL_GRPC_PORT:-4317}}"},
-                        "http": {"endpoint": f"{listen}:${{env:KEYTRAIL_HTTP_PORT:-4318}}"},
+                        "grpc": {"endpoint": f"{listen}:${{env:KEYTRAIL_GRPC_PORT:-{grpc}}}"},
+                        "http": {"endpoint": f"{listen}:${{env:KEYTRAIL_HTTP_PORT:-{http}}}"},
                     }
                 }
             }
