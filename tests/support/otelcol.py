@@ -14,19 +14,28 @@ import threading
 import time
 import urllib.request
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
+import grpc  # type: ignore[import-untyped]
 import pytest
 from google.protobuf.json_format import ParseDict  # type: ignore[import-untyped]
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import (
     ExportMetricsServiceRequest,
 )
-from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
+    ExportTraceServiceRequest,
+    ExportTraceServiceResponse,
+)
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2_grpc import (
+    TraceServiceServicer,
+    add_TraceServiceServicer_to_server,
+)
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
@@ -90,6 +99,27 @@ class Receiver:
     def everything(self) -> bytes:
         """Return all bytes that arrived."""
         return b"\n".join(body for _, body in self.requests)
+
+
+@contextmanager
+def grpc_receiver() -> Iterator[Receiver]:
+    """Run a destination for traces over OTLP/gRPC; ``headers`` are the metadata of the calls."""
+    kept = Receiver()
+
+    class Service(TraceServiceServicer):
+        def Export(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: N802
+            kept.headers.append({name: str(value) for name, value in context.invocation_metadata()})
+            kept.requests.append(("/v1/traces", request.SerializeToString()))
+            return ExportTraceServiceResponse()
+
+    server = grpc.server(ThreadPoolExecutor(2))
+    add_TraceServiceServicer_to_server(Service(), server)  # type: ignore[no-untyped-call]
+    kept.port = server.add_insecure_port("127.0.0.1:0")
+    server.start()
+    try:
+        yield kept
+    finally:
+        server.stop(None)
 
 
 @contextmanager

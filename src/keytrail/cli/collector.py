@@ -53,6 +53,12 @@ Header = Annotated[
     list[str],
     typer.Option(help="One more header that carries keys, if services capture it.", metavar="NAME"),
 ]
+InventoryFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--inventory", help="Your inventory: its names of keys may be series.", metavar="FILE"
+    ),
+]
 ComponentList = Annotated[
     Path | None,
     typer.Option(
@@ -94,6 +100,7 @@ def render(
     backend: Backend = ["otlp"],  # noqa: B006 - Typer copies it
     header: Header = [],  # noqa: B006
     apart: Apart = None,
+    inventory: InventoryFile = None,
     components: ComponentList = None,
     older_names: OlderNames = False,
 ) -> None:
@@ -104,6 +111,8 @@ def render(
     if apart and mode == "in-front":
         raise CommandError("--apart is for --mode beside\nhint: in front keeps it apart anyway", 2)
     part = _answered(lambda: _rendered(base, mode, backend, header, apart))
+    if inventory is not None:
+        part = _answered(lambda: _with_names(part, inventory))
     if older_names:
         from keytrail.collector.components import with_older_names
 
@@ -175,6 +184,18 @@ def _rendered(
     for note in read.notes:
         sys.stderr.write(f"keytrail: {note}\n")
     return rendering.render(read, mode, backend, header, apart=apart)
+
+
+def _with_names(part: Part, inventory: Path) -> Part:
+    from keytrail.capture.inventory import InventoryError, read_inventory
+    from keytrail.collector import measuring
+    from keytrail.collector.fragment import together
+
+    try:
+        names = sorted({entry.name for entry in read_inventory(inventory) if entry.name})
+    except InventoryError as error:
+        raise CommandError(str(error)) from None
+    return together(part, measuring.series_for(names))
 
 
 def _named(part: Part, listed: Path) -> Part:

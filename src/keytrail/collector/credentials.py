@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Final
 from keytrail import semconv
 from keytrail.capture import known_names
 from keytrail.collector.ottl import attribute, pattern
-from keytrail.collector.private import CANNOT
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -88,7 +87,7 @@ def _basic(rest: str) -> list[str]:
         f'set(span.cache["scheme"], "basic") where {basic}',
         f'set(span.cache["type"], "basic") where {basic}',
         f'set(span.cache["decoded"], Decode({rest}, "base64")) where {basic}',
-        f'set({attribute(CANNOT)}, "basic") where {basic} and span.cache["decoded"] == nil',
+        f'set({attribute(semconv.CANNOT)}, "basic") where {basic} and span.cache["decoded"] == nil',
         f'set(span.cache["pair"], ExtractPatterns(span.cache["decoded"], {pattern(pair)})) '
         f'where span.cache["decoded"] != nil',
         f'set({KEY}, {user}) where {user} != nil and {password} == ""',

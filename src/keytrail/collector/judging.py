@@ -8,7 +8,7 @@ from keytrail import semconv
 from keytrail.capture.jwt import LONG_LIVED_SECONDS
 from keytrail.collector.credentials import KEY
 from keytrail.collector.ottl import attribute, pattern
-from keytrail.collector.private import CANNOT, RAW, SLOTS
+from keytrail.collector.private import RAW, SLOTS
 
 UNKNOWN: Final = (
     f"{attribute(semconv.KEY_HASH)} == nil "
@@ -30,13 +30,14 @@ def judge() -> list[str]:
     """Drop what is no key: empty, a list as text, several lines, a user's token."""
     jwt = r"^ey[0-9A-Za-z_-]*\.(?P<claims>[0-9A-Za-z_-]+)\.[0-9A-Za-z_-]*$"
     encrypted = r"^ey[0-9A-Za-z_-]*(?:\.[0-9A-Za-z_-]*){4}$"
+    lines = f"{KEY} != nil and IsMatch({KEY}, {_LINES})"
     claims, expires = 'span.cache["claims"]', 'span.cache["claims"]["exp"]'
     return [
         f'replace_pattern({KEY}, {BLANKS}, "") where {KEY} != nil',
         f'delete_key(span.cache, "key") where {KEY} == "" or {KEY} == "{semconv.REDACTED}"',
         f'delete_key(span.cache, "key") where {KEY} != nil and IsMatch({KEY}, {_LIST})',
-        f'set({attribute(CANNOT)}, "lines") where {KEY} != nil and IsMatch({KEY}, {_LINES})',
-        f'delete_key(span.cache, "key") where {KEY} != nil and IsMatch({KEY}, {_LINES})',
+        f'set({attribute(semconv.CANNOT)}, "lines") where {lines}',
+        f'delete_key(span.cache, "key") where {lines}',
         f'set(span.cache["jwt"], ExtractPatterns({KEY}, {pattern(jwt)})) where {KEY} != nil',
         f'set({claims}, ParseJSON(Decode(span.cache["jwt"]["claims"], "base64-raw-url"))) '
         f'where span.cache["jwt"]["claims"] != nil',

@@ -17,7 +17,6 @@ from keytrail.collector.credentials import KEY, VALUE
 from keytrail.collector.judging import BLANKS, UNKNOWN, judge, take
 from keytrail.collector.ottl import Group, attribute, delete, pattern, text
 from keytrail.collector.private import (
-    CANNOT,
     HASHES,
     NOT_A_HASH,
     OWN,
@@ -75,7 +74,7 @@ def _private_names() -> list[Group]:
     ours = (*SLOTS, PEPPER_ID, PREVIOUS, PUBLIC_ID, NOT_A_HASH)
     return [
         Group("span", [delete(name) for name in ours]),
-        Group("span", [delete(CANNOT)], [f"{attribute(semconv.SCHEMA_VERSION)} == nil"]),
+        Group("span", [delete(semconv.CANNOT)], [f"{attribute(semconv.SCHEMA_VERSION)} == nil"]),
     ]
 
 

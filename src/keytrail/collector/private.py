@@ -17,9 +17,6 @@ PUBLIC_ID: Final = "keytrail.public_id"
 """Private: where a public id waits that redaction would take for a key."""
 NOT_A_HASH: Final = "keytrail.collector.not_a_hash"
 """Marks a span that came with a fingerprint that was none."""
-CANNOT: Final = "keytrail.collector.cannot"
-"""Says why a key that was there has no fingerprint: ``basic``, it is no base64 text; ``lines``, it
-has line breaks."""
 
 HASHES: Final = (
     semconv.KEY_HASH,

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from keytrail import semconv
 from keytrail.collector.ottl import Group, attribute, delete, pattern, text
-from keytrail.collector.private import CANNOT, OTHERS, PEPPER_ID, PREVIOUS, PUBLIC_ID, RAW, SLOTS
+from keytrail.collector.private import OTHERS, PEPPER_ID, PREVIOUS, PUBLIC_ID, RAW, SLOTS
 
 _HASH: Final = pattern(r"^[0-9a-f]{64}$")
 
@@ -34,7 +34,7 @@ def tell() -> list[Group]:
             "span",
             [*_always(), *_outcome()],
             [
-                f"{attribute(CANNOT)} != nil and {attribute(semconv.KEY_HASH)} == nil",
+                f"{attribute(semconv.CANNOT)} != nil and {attribute(semconv.KEY_HASH)} == nil",
                 f"{raw} != nil",
             ],
         ),
