@@ -148,7 +148,7 @@ def test_raw_keys_in_telemetry_are_counted(tmp_path: Path) -> None:
 
 
 def test_alerts_use_metrics_that_there_are(tmp_path: Path) -> None:
-    """Every metric that an alert names is one that a Collector has shown."""
+    """Every metric and label that an alert names is one that a Collector has shown."""
     rules = yaml.safe_load((SHIPPED / "alerts.yaml").read_text())["groups"][0]["rules"]
     named = {
         name
@@ -173,6 +173,18 @@ def test_alerts_use_metrics_that_there_are(tmp_path: Path) -> None:
             both = [*scraped(running.metrics), *scraped(running.telemetry)]
             return {sample.partition("{")[0].removesuffix("_total") for sample in both}
 
+        def labels() -> set[str]:
+            return {
+                label for sample in scraped(running.metrics) for label, _ in LABEL.findall(sample)
+            }
+
+        grouped = {
+            label.strip()
+            for rule in rules
+            for listed in re.findall(r"by \(([^)]*)\)", rule["expr"])
+            for label in listed.split(",")
+        }
+        eventually(lambda: grouped <= labels())
         # The Collector's own names end in _total or not, as its version has it.
         eventually(lambda: {name.removesuffix("_total") for name in named} <= shown())
 

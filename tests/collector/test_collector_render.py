@@ -388,6 +388,21 @@ def test_a_list_from_the_environment_is_read_and_told(tmp_path: Path) -> None:
     assert "Render again when it changes" in read.notes[0]
 
 
+def test_a_filter_goes_before_processors_from_the_environment(tmp_path: Path) -> None:
+    """The filter stands first in a list that the environment has; without a value it is refused."""
+    base = tmp_path / "yours.yaml"
+    base.write_text(FROM_ENVIRONMENT)
+    read = yours.read([base], {})
+    part = rendering.render(read, "beside", environ={"PROCESSORS": "[a, b]"}, apart="filter")
+    assert part.config["service"]["pipelines"]["traces"] == {
+        "processors": ["filter/keytrail_only_audit", "a", "b"]
+    }
+    base.write_text(FROM_ENVIRONMENT.replace("${env:PROCESSORS:-[batch]}", "${env:PROCESSORS}"))
+    with pytest.raises(CollectorError) as refused:
+        rendering.render(yours.read([base], {}), "beside", environ={}, apart="filter")
+    assert "traces::processors is ${env:PROCESSORS}, which has no value here" in str(refused.value)
+
+
 def test_texts_of_a_team_stay_what_they_are(tmp_path: Path) -> None:
     """Words that YAML 1.1 would turn into other types, and merge keys, are read as they are."""
     base = tmp_path / "yours.yaml"

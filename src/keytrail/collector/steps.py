@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from keytrail.collector import keeping, picking, private, redacting, suspicion, telling
+from keytrail.collector import keeping, lifting, picking, private, redacting, suspicion, telling
 from keytrail.collector.fragment import Part, together
 from keytrail.collector.ottl import transform
 
@@ -36,9 +36,7 @@ def thorough(headers: Sequence[str]) -> Part:
     return Part(
         {
             "processors": {
-                PICK: transform(
-                    trace_statements=[*picking.pick(headers), *redacting.lift_traces()]
-                ),
+                PICK: transform(trace_statements=[*picking.pick(headers), *lifting.lift_traces()]),
                 FINGERPRINT: telling.hashing("${env:KEYTRAIL_PEPPER}", private.RAW),
                 PREVIOUS: telling.hashing(
                     "${env:KEYTRAIL_PREVIOUS_PEPPER:-${env:KEYTRAIL_PEPPER}}",
@@ -48,8 +46,8 @@ def thorough(headers: Sequence[str]) -> Part:
                 TELL: transform(
                     trace_statements=[
                         *telling.tell(),
-                        *redacting.lower_traces(),
-                        redacting.count_what_was_no_hash(),
+                        *lifting.lower_traces(),
+                        lifting.count_what_was_no_hash(),
                     ]
                 ),
             }
@@ -70,15 +68,15 @@ def before(signals: Collection[str], headers: Sequence[str]) -> Part:
     """Return what looks at everything, and what logs and metrics need besides."""
     processors: dict[str, Any] = {
         SPAN_NAMES: suspicion.by_span_name(),
-        SCOPES: transform(trace_statements=redacting.lift_scopes()),
+        SCOPES: transform(trace_statements=lifting.lift_scopes()),
         REDACT: redacting.at_a_glance(),
-        CLEAN: transform(trace_statements=redacting.lower_scopes()),
+        CLEAN: transform(trace_statements=lifting.lower_scopes()),
     }
     if "logs" in signals:
-        processors[LIFT] = transform(log_statements=redacting.lift_logs())
+        processors[LIFT] = transform(log_statements=lifting.lift_logs())
     lowering = {
-        **({"log_statements": redacting.lower_logs()} if "logs" in signals else {}),
-        **({"metric_statements": redacting.lower_metrics()} if "metrics" in signals else {}),
+        **({"log_statements": lifting.lower_logs()} if "logs" in signals else {}),
+        **({"metric_statements": lifting.lower_metrics()} if "metrics" in signals else {}),
     }
     if lowering:
         processors[LOWER] = transform(**lowering)
