@@ -343,6 +343,10 @@ SEVERAL: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
         {"url.full": f"https://h/p?api_key={K1}&a=1&token={K2}&apikey={MANY[0]}#x"},
         hashes(K1, K2, MANY[0]),
     ),
+    "a user's JWT, and behind it a key": (
+        {"url.query": f"access_token={jwt(exp=1_700_003_600)}&api_key={K1}"},
+        {**hashes(K1), "keytrail.key.type": "opaque"},
+    ),
     "one that signs, and one that is sure, in a query": (
         {"url.query": f"X-Amz-Credential=AKIAEXAMPLE%2F2026&access_token={K1}"},
         hashes(K1, "AKIAEXAMPLE"),

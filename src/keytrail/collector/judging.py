@@ -33,6 +33,7 @@ def judge() -> list[str]:
     lines = f"{KEY} != nil and IsMatch({KEY}, {_LINES})"
     claims, expires = 'span.cache["claims"]', 'span.cache["claims"]["exp"]'
     return [
+        *(f'delete_key(span.cache, "{of_another}")' for of_another in ("claims", "issued")),
         f'replace_pattern({KEY}, {BLANKS}, "") where {KEY} != nil',
         f'delete_key(span.cache, "key") where {KEY} == "" or {KEY} == "{semconv.REDACTED}"',
         f'delete_key(span.cache, "key") where {KEY} != nil and IsMatch({KEY}, {_LIST})',
