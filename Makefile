@@ -42,6 +42,9 @@ build/keytrail-otelcol: collector-config/builder.yaml
 build/jaeger: collector-config/jaeger/go.mod collector-config/jaeger/go.sum
 	@collector-config/build jaeger
 
+build/kafka: tests/support/kafka/main.go tests/support/kafka/go.sum
+	@tests/support/kafka/build
+
 clean:
 	rm -rf .venv .demo .demo-jaeger dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis
 

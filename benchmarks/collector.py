@@ -29,7 +29,7 @@ import yaml
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
 
-from keytrail.collector import rendering, yours
+from keytrail.collector import keeping, modes, rendering, steps, yours
 from keytrail.collector.fragment import as_text
 
 COLLECTOR = Path(os.environ.get("KEYTRAIL_OTELCOL", "build/keytrail-otelcol"))
@@ -53,11 +53,14 @@ def serve(line):
 while True:
     threading.Thread(target=serve, args=(server.accept()[0],), daemon=True).start()
 """
-STAGES = {
-    "everything": (),
-    "without the glance": ("transform/keytrail_scopes", "redaction/keytrail"),
-    "without cleaning up": ("transform/keytrail_clean",),
+STAGES: dict[str, tuple[str, ...]] = {
+    "more pipelines": (keeping.LIMITER,),
+    "marking by names": (steps.SPAN_NAMES, steps.NAMES),
+    "parting": (modes.PARTING,),
+    "the glance": (steps.SCOPES, steps.REDACT, modes.GLANCED),
+    "everything": (steps.CLEAN,),
 }
+"""What each stage adds to those before it, down to all that an ordinary span passes."""
 
 
 def main() -> None:
@@ -78,32 +81,45 @@ def main() -> None:
 
 
 def report(costs: dict[str, list[float]]) -> None:
-    """Print the medians, and the median of the ratios to the same round's pass-through."""
-    print(f"{'configuration':32} {'µs/span':>8} {'ratio':>6}   lowest and highest ratio")
+    """Print what each stage costs: medians, and the median of what a round says of it."""
     base = costs["pass-through"]
+    before = base
+    print(
+        f"{'up to and with':20} {'µs/span':>8} {'of it':>6} {'ratio':>6}   lowest and highest ratio"
+    )
     for name, values in costs.items():
         ratios = [value / one for value, one in zip(values, base, strict=True)]
+        own = [value - one for value, one in zip(values, before, strict=True)]
         print(
-            f"{name:32} {statistics.median(values):8.2f} {statistics.median(ratios):6.2f}   "
-            f"{min(ratios):.2f} to {max(ratios):.2f}"
+            f"{name:20} {statistics.median(values):8.2f} {statistics.median(own):6.2f} "
+            f"{statistics.median(ratios):6.2f}   {min(ratios):.2f} to {max(ratios):.2f}"
         )
+        before = values
 
 
 def configurations(directory: Path) -> dict[str, list[Path]]:
-    """Return the files of each variant."""
+    """Return the files of each variant: the team's alone, then with one stage more each time."""
     base = directory / "team.yaml"
     base.write_text(yaml.safe_dump(team()))
     variants = {"pass-through": [base]}
-    part = rendering.render(yours.read([base]), "in-front")
-    for name, without in STAGES.items():
-        config = yaml.safe_load(as_text(part))
-        for pipeline in config["service"]["pipelines"].values():
-            processors = pipeline.get("processors", [])
-            pipeline["processors"] = [one for one in processors if one not in without]
+    whole = as_text(rendering.render(yours.read([base]), "in-front"))
+    there: set[str] = set()
+    for name, more in STAGES.items():
+        there |= set(more)
         path = directory / f"{name.replace(' ', '-')}.yaml"
-        path.write_text(yaml.safe_dump(config))
+        path.write_text(yaml.safe_dump(only(there, yaml.safe_load(whole))))
         variants[name] = [base, path]
     return variants
+
+
+def only(there: set[str], config: dict[str, Any]) -> dict[str, Any]:
+    """Return the configuration with no other processors; other connectors part nothing."""
+    for name, pipeline in config["service"]["pipelines"].items():
+        if name.startswith("traces") and "processors" in pipeline:
+            pipeline["processors"] = [one for one in pipeline["processors"] if one in there]
+    for name in {modes.PARTING, modes.GLANCED} - there:
+        config["connectors"][name]["table"][0]["condition"] = "false"
+    return config
 
 
 def team() -> dict[str, Any]:
@@ -164,9 +180,9 @@ def settle(running: subprocess.Popen[bytes]) -> None:
 
 
 def cpu_seconds(running: subprocess.Popen[bytes]) -> float:
-    """Return the CPU time of a process so far."""
-    fields = Path(f"/proc/{running.pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    """Return the CPU time of a process so far, to the nanosecond: the sum of its threads."""
+    threads = Path(f"/proc/{running.pid}/task").glob("*/schedstat")
+    return sum(int(one.read_text().split()[0]) for one in threads) / 1e9
 
 
 @contextmanager

@@ -21,10 +21,12 @@ from keytrail.settings import describe
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
+    from typer import Typer
+
 DOCS = Path(__file__).parent
 PAGES = (DOCS / "settings.md", DOCS / "cli.md")
 
-_PART = re.compile(r"(<!-- generated:([a-z]+) -->\n).*?(<!-- end -->)", re.DOTALL)
+_PART = re.compile(r"(<!-- generated:([a-z-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 
 def render(page: Path) -> str:
@@ -38,8 +40,18 @@ def render(page: Path) -> str:
 def generated_parts() -> dict[str, str]:
     """Return every part by its name: ``settings``, and each command's."""
     return {"settings": _table(("variable", "default", "meaning"), _settings())} | {
-        command.name or "": _command(command) for command in app.registered_commands
+        name.replace(" ", "-"): _command(name, command) for name, command in commands(app)
     }
+
+
+def commands(of: Typer, group: str = "") -> Iterator[tuple[str, CommandInfo]]:
+    """Yield every command by what is typed for it, those of groups with the group's name."""
+    for command in of.registered_commands:
+        callback: Callable[..., object] = command.callback or app
+        yield group + (command.name or callback.__name__.replace("_", "-")), command
+    for one in of.registered_groups:
+        if one.typer_instance is not None and one.name:
+            yield from commands(one.typer_instance, f"{group}{one.name} ")
 
 
 def _settings() -> Iterator[tuple[str, str, str]]:
@@ -47,13 +59,13 @@ def _settings() -> Iterator[tuple[str, str, str]]:
         yield f"`{variable}`", f"`{default}`" if default else "", meaning
 
 
-def _command(command: CommandInfo) -> str:
+def _command(name: str, command: CommandInfo) -> str:
     callback: Callable[..., object] = command.callback or app
     parameters = list(_parameters(callback))
     options = [parameter for parameter in parameters if isinstance(parameter.info, OptionInfo)]
     usage = [parameter.info.metavar or "" for parameter in parameters if parameter not in options]
     table = _table(("option", "default", "meaning"), [_row(option) for option in options])
-    line = " ".join([command.name or "", *(["[OPTIONS]"] if options else []), *usage])
+    line = " ".join([name, *(["[OPTIONS]"] if options else []), *usage])
     return f"```\nkeytrail {line}\n```\n\n{inspect.getdoc(callback)}\n\n{table if options else ''}"
 
 
@@ -82,14 +94,23 @@ def _row(option: _Parameter) -> tuple[str, str, str]:
     names = option.info.param_decls or (f"--{option.name.replace('_', '-')}",)
     spelled = ", ".join(f"`{name}`" for name in names)
     taken = "" if option.type is bool else f" `{_taken(option)}`"
-    default = "" if option.default in (None, False) else f"`{option.default}`"
-    return spelled + taken, default, option.info.help or ""
+    return spelled + taken, _default(option), option.info.help or ""
+
+
+def _default(option: _Parameter) -> str:
+    if option.default is inspect.Parameter.empty:
+        return "required"
+    if isinstance(option.default, list):
+        return " ".join(f"`{one}`" for one in option.default)
+    return "" if option.default in (None, False) else f"`{option.default}`"
 
 
 def _taken(option: _Parameter) -> str:
     if option.info.metavar:
         return option.info.metavar
     choices = get_args(option.type)
+    if choices and get_args(choices[0]):  # a Literal, or None
+        choices = get_args(choices[0])
     if all(isinstance(choice, str) for choice in choices) and choices:
         return "|".join(choices)
     kind = choices[0] if choices else option.type

@@ -36,6 +36,7 @@ USE_TIME: Final = "keytrail.use.time"
 REDACTIONS: Final = "keytrail.redactions"
 REDACTED_HASHES: Final = "keytrail.redacted_hashes"
 SAMPLED: Final = "keytrail.sampled"
+CANNOT: Final = "keytrail.collector.cannot"
 
 REDACTED: Final = "REDACTED"
 OTHER: Final = "_other"

@@ -65,6 +65,38 @@ def test_render_prints_configuration_on_stdout(tmp_path: Path) -> None:
     assert "http.request.header.x-shop-key" in done.stdout
 
 
+def test_render_keeps_what_is_only_audit_apart(tmp_path: Path) -> None:
+    """Beside, a filter or a receiver keeps it out of a team's pipelines; in front always does."""
+    options = ("collector", "render", "--base", yours(tmp_path), "--mode")
+    filtered = yaml.safe_load(run(*options, "beside", "--apart", "filter", cwd=tmp_path).stdout)
+    assert filtered["service"]["pipelines"]["traces"] == {
+        "processors": ["filter/keytrail_only_audit"]
+    }
+    own = yaml.safe_load(run(*options, "beside", "--apart", "receiver", cwd=tmp_path).stdout)
+    assert "traces" not in own["service"]["pipelines"]
+    assert own["service"]["pipelines"]["traces/keytrail_own"]["receivers"] == ["otlp/keytrail"]
+    refused = run(*options, "in-front", "--apart", "filter", cwd=tmp_path)
+    assert (refused.returncode, refused.stdout, refused.stderr) == (
+        2,
+        "",
+        "keytrail: --apart is for --mode beside\nhint: in front keeps it apart anyway\n",
+    )
+
+
+def test_render_lets_the_names_of_an_inventory_be_series(tmp_path: Path) -> None:
+    """The names of an inventory stand in what is rendered; a file that is none is refused."""
+    fingerprint = "5" * 64
+    (tmp_path / "keys.toml").write_text(
+        f'[[keys]]\nfingerprint = "{fingerprint}"\nname = "corvo-coffee"\n'
+    )
+    options = ("collector", "render", "--base", yours(tmp_path), "--inventory")
+    done = run(*options, "keys.toml", cwd=tmp_path)
+    assert "${env:KEYTRAIL_KEY_NAMES:-corvo-coffee}" in done.stdout
+    refused = run(*options, "nothing.toml", cwd=tmp_path)
+    assert (refused.returncode, refused.stdout) == (1, "")
+    assert refused.stderr == "keytrail: nothing.toml: No such file or directory\n"
+
+
 def test_render_fits_the_collector_that_there_is(tmp_path: Path) -> None:
     """With a component list render takes its names, and refuses to leave out what is missing."""
     listed = {

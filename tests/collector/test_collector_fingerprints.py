@@ -8,11 +8,19 @@ import hmac
 import json
 import random
 import string
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+from opentelemetry.proto.trace.v1.trace_pb2 import Span
+
+from keytrail.capture.catalogue import built_in_providers
+from keytrail.capture.facts import FoundKey
+from keytrail.capture.key import RawKey
+from keytrail.capture.providers import Catalogue
+from keytrail.collector import shapes
+from keytrail.collector.picking import HEADERS
 from support.cases import F1, F3, F_ARRAY, F_EMPTY, K1, K3, PEPPER
 from support.otelcol import (
     collector,
@@ -88,7 +96,10 @@ def _stands_alone(key: str) -> bool:
 
 
 def seen_through(
-    tmp_path: Path, attributes: Sequence[Mapping[str, Any]], **environ: str
+    tmp_path: Path,
+    attributes: Sequence[Mapping[str, Any]],
+    kind: Span.SpanKind.ValueType = Span.SPAN_KIND_SERVER,
+    **environ: str,
 ) -> list[dict[str, Any]]:
     """Return what arrives of spans with these attributes, in their order."""
     with (
@@ -102,7 +113,7 @@ def seen_through(
             **environ,
         ) as running,
     ):
-        spans = [span(number, one) for number, one in enumerate(attributes, 1)]
+        spans = [span(number, one, kind=kind) for number, one in enumerate(attributes, 1)]
         for start in range(0, len(spans), 500):
             assert post(running.port, "/v1/traces", traces(*spans[start : start + 500])) == 200
         eventually(lambda: len(ordinary.span_ids()) >= len(spans))
@@ -287,7 +298,6 @@ NO_KEY = {
     "a list in a list": header(json.dumps([K1])),
     "a scheme alone": authorization("Bearer"),
     "a scheme and blanks": authorization("Bearer  "),
-    "broken Basic": authorization(f"Basic !{K1}"),
     "empty Basic": authorization(f"Basic {b64(':')}"),
     "Digest": authorization(f'Digest username="x", response="{K1}"'),
     "a user's JWT": authorization(f"Bearer {jwt(exp=1_700_003_600)}"),
@@ -295,8 +305,143 @@ NO_KEY = {
     "redacted by the service": header("REDACTED"),
     "an empty parameter": {"url.query": "api_key=&token="},
     "a parameter that means something else": {"url.query": "key=blue&sort=date"},
-    "several lines": {"url.query": "api_key=one%0Atwo"},
 }
+
+
+K2 = "kt_test_b0c1d2e3f4a59687"
+MANY = [f"kt_test_many_{number:08d}" for number in range(8)]
+
+
+def hashes(*keys: str) -> dict[str, Any]:
+    """Return what is told of several keys."""
+    first, *others = map(fingerprint, keys)
+    return {
+        "keytrail.key.hash": first,
+        **(
+            {"keytrail.key.count": len(keys), "keytrail.key.other_hashes": others} if others else {}
+        ),
+    }
+
+
+SEVERAL: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
+    "one": (header(K1), hashes(K1)),
+    "two values of a header": ({"http.request.header.x-api-key": [K1, K2]}, hashes(K1, K2)),
+    "the same twice": ({"http.request.header.x-api-key": [K1, K1]}, hashes(K1)),
+    "Authorization before another header": (
+        {**header(K2), **authorization(f"Bearer {K1}")},
+        hashes(K1, K2),
+    ),
+    "a header before the query, which conventions tell twice": (
+        {
+            **header(K1),
+            "url.query": f"api_key={quote(K3, safe='')}",
+            "url.full": f"https://h/?api_key={quote(K3, safe='')}",
+        },
+        hashes(K1, K3),
+    ),
+    "three in a query": (
+        {"url.full": f"https://h/p?api_key={K1}&a=1&token={K2}&apikey={MANY[0]}#x"},
+        hashes(K1, K2, MANY[0]),
+    ),
+    "a user's JWT, and behind it a key": (
+        {"url.query": f"access_token={jwt(exp=1_700_003_600)}&api_key={K1}"},
+        {**hashes(K1), "keytrail.key.type": "opaque"},
+    ),
+    "one that signs, and one that is sure, in a query": (
+        {"url.query": f"X-Amz-Credential=AKIAEXAMPLE%2F2026&access_token={K1}"},
+        hashes(K1, "AKIAEXAMPLE"),
+    ),
+    "query and userinfo": (
+        {"url.full": f"https://user:{K2}@h/p?api_key={K1}"},
+        {**hashes(K1, K2), "keytrail.findings": ["userinfo", "key_in_url"]},
+    ),
+    "at most five": (
+        {
+            "http.request.header.authorization": [f"Bearer {MANY[0]}"],
+            "http.request.header.x-api-key": MANY[1:3],
+            "http.request.header.api-key": MANY[3:5],
+            "http.request.header.apikey": MANY[5:7],
+        },
+        hashes(*MANY[:5]),
+    ),
+}
+
+
+def test_several_keys_of_a_call_are_told(tmp_path: Path) -> None:
+    """All keys of a call get their fingerprints, each once, the one that is believed first."""
+    arrived = seen_through(tmp_path, [given for given, _ in SEVERAL.values()])
+    names = ("keytrail.key.hash", "keytrail.key.count", "keytrail.key.other_hashes")
+    for (name, (_, expected)), told in zip(SEVERAL.items(), arrived, strict=True):
+        wanted = {*names, *expected}
+        assert (name, {one: told[one] for one in wanted & set(told)}) == (name, expected)
+    whole = json.dumps(arrived)
+    assert [key for key in (K1, K2, K3, *MANY) if key in whole] == []
+
+
+CANNOT = {
+    "Basic that is no base64": (authorization(f"Basic !{K1}"), "basic"),
+    "a key of several lines": ({"url.query": f"api_key={K1}%0Atwo"}, "lines"),
+}
+
+
+def test_a_key_that_cannot_be_fingerprinted_is_said(tmp_path: Path) -> None:
+    """A call whose key the Collector cannot fingerprint is a use that says why it has none."""
+    arrived = seen_through(tmp_path, [given for given, _ in CANNOT.values()])
+    whole = {name: value for name, value in ALWAYS.items() if name != "keytrail.key.pepper_id"}
+    for number, (_, why) in enumerate(CANNOT.values(), 1):
+        told = {
+            name: value
+            for name, value in arrived[number - 1].items()
+            if name.startswith("keytrail")
+        }
+        assert told == {
+            **whole,
+            "keytrail.collector.cannot": why,
+            "keytrail.use.time": 1_700_000_000_000_000_000 + number,
+        }
+    assert [text for text in (K1, F_EMPTY) if text in json.dumps(arrived)] == []
+
+
+def calls() -> Iterator[tuple[dict[str, Any], str]]:
+    """Yield what outgoing calls have to tell their provider by, and the host that they go to."""
+    for entry in built_in_providers():
+        for host in entry.hosts:
+            called = f"eu.sub{host}" if host.startswith(".") else host
+            field = next(iter(entry.headers), "x-api-key")
+            if field in HEADERS:
+                yield {f"http.request.header.{field}": [K1], "server.address": called}, called
+            yield {**header(K1), "url.full": f"https://{called.upper()}:8443/p?a=1"}, called
+    for host in ("localhost", "api.stripe.com.example.com", "xapi.stripe.com", ""):
+        yield {**header(K1), "server.address": host}, host
+        yield {"http.request.header.x-goog-api-key": [K1], "server.address": host}, host
+
+
+def test_the_provider_is_told_by_the_called_host(tmp_path: Path) -> None:
+    """The provider of an outgoing key is the one that Python's catalogue names, host by host."""
+    catalogue = Catalogue.load()
+    given = list(calls())
+    arrived = seen_through(tmp_path, [one for one, _ in given], kind=Span.SPAN_KIND_CLIENT)
+    for (attributes, host), told in zip(given, arrived, strict=True):
+        name = next(iter(name for name in attributes if "header" in name)).rpartition(".")[2]
+        found = FoundKey(RawKey(K1.encode()), (), "opaque", "header", name, "none", None)
+        expected = catalogue.identify(found, host).provider
+        assert (host, name, told.get("keytrail.key.provider")) == (host, name, expected)
+
+
+def test_the_provider_is_told_by_the_shape_of_a_key(tmp_path: Path) -> None:
+    """Keys of a provider's own shape name it, whichever way the call goes."""
+    dice = random.Random(6)
+    drawn = [shapes.example(shape, dice) for shape in shapes.shapes() for _ in range(2)]
+    sent = [key for key in drawn if len(key) < 1024 and not key.startswith("ey") and key.isascii()]
+    arrived = seen_through(tmp_path, [header(key) for key in sent])
+    catalogue = Catalogue.load()
+    told = [one.get("keytrail.key.provider") for one in arrived]
+    found = [
+        FoundKey(RawKey(key.encode()), (), "opaque", "header", "x-api-key", "none", None)
+        for key in sent
+    ]
+    assert told == [catalogue.identify(one, "").provider for one in found]
+    assert len(set(told)) > 10
 
 
 def test_what_is_told_of_a_key(tmp_path: Path) -> None:

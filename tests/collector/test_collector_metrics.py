@@ -11,7 +11,8 @@ import pytest
 import yaml
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 
-from keytrail.collector import program
+from keytrail.collector import measuring, program
+from keytrail.collector.fragment import as_text
 from support.cases import K1
 from support.otelcol import (
     COLLECTOR,
@@ -55,7 +56,7 @@ def samples(running: Collector, name: str) -> Counter[tuple[str, ...]]:
 
 def test_uses_and_latency_are_counted_by_key_and_outcome(tmp_path: Path) -> None:
     """Every use of thirty requests is in its series, and its five milliseconds are too."""
-    with collector(tmp_path, [STANDALONE]) as running:
+    with collector(tmp_path, [STANDALONE], KEYTRAIL_KEY_NAMES="customer-.*") as running:
         for start in range(0, 3000, 100):
             body = traces(*(use(number) for number in range(start, start + 100)))
             assert post(running.port, "/v1/traces", body) == 200
@@ -90,9 +91,33 @@ def test_names_are_capped_before_they_are_series(tmp_path: Path) -> None:
         eventually(lambda: samples(running, "keytrail_uses_total") == expected)
 
 
+def test_without_a_list_all_names_are_one_series(tmp_path: Path) -> None:
+    """Names that nobody listed are no series of their own, as the configuration is shipped."""
+    with collector(tmp_path, [STANDALONE]) as running:
+        spans = [use(3 * number, **{"key.name": f"name-{number}"}) for number in range(1, 501)]
+        assert post(running.port, "/v1/traces", traces(*spans)) == 200
+        eventually(lambda: samples(running, "keytrail_uses_total") == {("success", "_other"): 500})
+
+
+def test_the_names_of_an_inventory_are_series(tmp_path: Path) -> None:
+    """What an inventory names is a series, whatever characters it has, and nothing else is."""
+    names = ["billing, production", "corvo-coffee", "a|b", "x}$y"]
+    capped = tmp_path / "capped.yaml"
+    capped.write_text(as_text(measuring.series_for(names)))
+    with collector(tmp_path, [STANDALONE, capped]) as running:
+        spans = [
+            use(3 * number, **{"key.name": name})
+            for number, name in enumerate([*names, "a", "billing", "stranger"], 1)
+        ]
+        assert post(running.port, "/v1/traces", traces(*spans)) == 200
+        expected = {**{("success", name): 1 for name in names}, ("success", "_other"): 3}
+        eventually(lambda: samples(running, "keytrail_uses_total") == expected)
+
+
 def test_a_flood_of_names_is_bounded(tmp_path: Path) -> None:
-    """Without a list of names their series are bounded by a number."""
-    with collector(tmp_path, [STANDALONE], KEYTRAIL_METRICS_SERIES="50") as running:
+    """Where every name may be a series, a number bounds them."""
+    some = {"KEYTRAIL_KEY_NAMES": ".*", "KEYTRAIL_METRICS_SERIES": "50"}
+    with collector(tmp_path, [STANDALONE], **some) as running:
         spans = [use(number, **{"key.name": f"name-{number}"}) for number in range(1, 1001)]
         assert post(running.port, "/v1/traces", traces(*spans)) == 200
 
@@ -123,7 +148,7 @@ def test_raw_keys_in_telemetry_are_counted(tmp_path: Path) -> None:
 
 
 def test_alerts_use_metrics_that_there_are(tmp_path: Path) -> None:
-    """Every metric that an alert names is one that a Collector has shown."""
+    """Every metric and label that an alert names is one that a Collector has shown."""
     rules = yaml.safe_load((SHIPPED / "alerts.yaml").read_text())["groups"][0]["rules"]
     named = {
         name
@@ -148,6 +173,18 @@ def test_alerts_use_metrics_that_there_are(tmp_path: Path) -> None:
             both = [*scraped(running.metrics), *scraped(running.telemetry)]
             return {sample.partition("{")[0].removesuffix("_total") for sample in both}
 
+        def labels() -> set[str]:
+            return {
+                label for sample in scraped(running.metrics) for label, _ in LABEL.findall(sample)
+            }
+
+        grouped = {
+            label.strip()
+            for rule in rules
+            for listed in re.findall(r"by \(([^)]*)\)", rule["expr"])
+            for label in listed.split(",")
+        }
+        eventually(lambda: grouped <= labels())
         # The Collector's own names end in _total or not, as its version has it.
         eventually(lambda: {name.removesuffix("_total") for name in named} <= shown())
 

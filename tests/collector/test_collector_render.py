@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import random
+from base64 import b64encode
 from collections.abc import Mapping
 from contextlib import ExitStack
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +23,7 @@ from support.otelcol import (
     binary,
     collector,
     eventually,
+    grpc_receiver,
     plain,
     post,
     receiver,
@@ -176,20 +179,24 @@ def settings(tmp_path: Path, sink: Receiver | None = None) -> dict[str, str]:
     }
 
 
-def rendered(tmp_path: Path, team: str, mode: Any, backend: str = "otlp") -> list[Path]:
+BUILT = ("otlp", "otlp-grpc", "jaeger", "tempo", "clickhouse", "kafka")
+"""The backends whose exporters our Collector has."""
+
+
+def rendered(tmp_path: Path, team: str, mode: Any, *backends: str) -> list[Path]:
     base, ours = tmp_path / "yours.yaml", tmp_path / "keytrail.yaml"
     base.write_text(team)
-    part = rendering.render(yours.read([base], {}), mode, [backend], environ={})
+    part = rendering.render(yours.read([base], {}), mode, backends or ["otlp"], environ={})
     ours.write_text(as_text(part))
     return [base, ours]
 
 
 def without(config: Mapping[str, Any], allowed: set[str]) -> dict[str, Any]:
     """Return the merged configuration of a team without what in front may change."""
-    copy = yaml.safe_load(yaml.safe_dump(dict(config)))
+    copy = deepcopy(dict(config))
     for name in allowed:
         copy["service"]["pipelines"][name].pop("receivers", None)
-    return dict(copy)
+    return copy
 
 
 @pytest.mark.parametrize("mode", ["beside", "in-front"])
@@ -198,7 +205,7 @@ def test_nothing_of_a_teams_is_dropped(team: str, mode: Any, tmp_path: Path) -> 
     """print-config shows all of a team's after the merge, but receivers of what is behind us."""
     otelcol = binary(COLLECTOR, "make collector")
     environ = clean_environ(**settings(tmp_path))
-    files = rendered(tmp_path, TEAMS[team], mode)
+    files = rendered(tmp_path, TEAMS[team], mode, *BUILT)
     assert program.validate(otelcol, files, environ) == []
     before = program.print_config(otelcol, files[:1], environ)
     after = program.print_config(otelcol, files, environ)
@@ -226,35 +233,46 @@ def added(before: Mapping[str, Any], after: Mapping[str, Any]) -> set[str]:
 @pytest.mark.parametrize("mode", ["beside", "in-front"])
 @pytest.mark.parametrize("team", TEAMS)
 def test_a_team_and_the_audit_both_get_every_span(team: str, mode: Any, tmp_path: Path) -> None:
-    """Behind every team's configuration each destination gets each span once, and the audit its."""
+    """Beside and before every team's configuration each destination gets each span once."""
     keyed = [span(number, {"http.request.header.x-api-key": [K1]}) for number in range(1, 21)]
     rest = [span(number, {"url.path": "/"}) for number in range(21, 101)]
     with ExitStack() as stack:
-        sink, audit = stack.enter_context(receiver()), stack.enter_context(receiver())
+        sink, jaeger, tempo = (stack.enter_context(receiver()) for _ in range(3))
+        audits = (stack.enter_context(grpc_receiver()), jaeger, tempo)
         environ = settings(tmp_path, sink)
         running = stack.enter_context(
             collector(
                 tmp_path,
-                rendered(tmp_path, TEAMS[team], mode),
-                KEYTRAIL_AUDIT_ENDPOINT=audit.url,
+                rendered(tmp_path, TEAMS[team], mode, "otlp-grpc", "jaeger", "tempo"),
+                KEYTRAIL_AUDIT_ENDPOINT=f"127.0.0.1:{audits[0].port}",
+                KEYTRAIL_AUDIT_INSECURE="true",
+                KEYTRAIL_AUDIT_AUTHORIZATION="Bearer for-the-audit",
+                KEYTRAIL_JAEGER_ENDPOINT=jaeger.url,
+                KEYTRAIL_TEMPO_ENDPOINT=tempo.url,
                 **environ,
             )
         )
         assert post(running.port, "/v1/traces", traces(*keyed, *rest)) == 200
-        eventually(lambda: len(sink.spans()) >= 100 and len(audit.spans()) >= 20)
+        eventually(lambda: len(sink.spans()) >= 100)
         everyone, of_audit = (
             [f"{n:016x}" for n in range(1, 101)],
             [f"{n:016x}" for n in range(1, 21)],
         )
         assert sorted(sink.span_ids()) == everyone
-        assert sorted(audit.span_ids()) == of_audit
-        hashes = {plain(one.attributes)["keytrail.key.hash"] for one in audit.spans()}
-        assert hashes == {F1}
         assert (K1.encode() in sink.everything()) == (mode == "beside")
-        assert K1.encode() not in audit.everything()
+        for audit in audits:
+            eventually(lambda: len(audit.spans()) >= 20)  # noqa: B023
+            assert sorted(audit.span_ids()) == of_audit
+            hashes = {plain(one.attributes)["keytrail.key.hash"] for one in audit.spans()}
+            assert hashes == {F1}
+            assert K1.encode() not in audit.everything()
+        sent = [{name.lower(): value for name, value in one.headers[0].items()} for one in audits]
+        assert sent[0]["authorization"] == "Bearer for-the-audit"
+        assert sent[1]["x-tenant"] == sent[2]["x-scope-orgid"] == "keytrail-audit"
+        assert sent[2]["authorization"] == f"Basic {b64encode(b'keytrail:none').decode()}"
 
 
-@pytest.mark.parametrize("backend", ["otlp-grpc", "jaeger", "tempo", "clickhouse", "kafka"])
+@pytest.mark.parametrize("backend", BUILT)
 def test_every_backend_that_can_be_built_is_taken(backend: str, tmp_path: Path) -> None:
     """The Collector takes the fragment of a backend behind a team's configuration."""
     otelcol = binary(COLLECTOR, "make collector")
@@ -297,6 +315,7 @@ def test_older_collectors_get_older_names(tmp_path: Path) -> None:
     listed["processors"] = []
     lacking = components.missing(part, components.read(yaml.safe_dump(listed)))
     assert lacking == [
+        "processors: attributes",
         "processors: delta_to_cumulative",
         "processors: filter",
         "processors: memory_limiter",
@@ -367,6 +386,21 @@ def test_a_list_from_the_environment_is_read_and_told(tmp_path: Path) -> None:
     )
     assert len(read.notes) == 1
     assert "Render again when it changes" in read.notes[0]
+
+
+def test_a_filter_goes_before_processors_from_the_environment(tmp_path: Path) -> None:
+    """The filter stands first in a list that the environment has; without a value it is refused."""
+    base = tmp_path / "yours.yaml"
+    base.write_text(FROM_ENVIRONMENT)
+    read = yours.read([base], {})
+    part = rendering.render(read, "beside", environ={"PROCESSORS": "[a, b]"}, apart="filter")
+    assert part.config["service"]["pipelines"]["traces"] == {
+        "processors": ["filter/keytrail_only_audit", "a", "b"]
+    }
+    base.write_text(FROM_ENVIRONMENT.replace("${env:PROCESSORS:-[batch]}", "${env:PROCESSORS}"))
+    with pytest.raises(CollectorError) as refused:
+        rendering.render(yours.read([base], {}), "beside", environ={}, apart="filter")
+    assert "traces::processors is ${env:PROCESSORS}, which has no value here" in str(refused.value)
 
 
 def test_texts_of_a_team_stay_what_they_are(tmp_path: Path) -> None:

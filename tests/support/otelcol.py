@@ -14,19 +14,28 @@ import threading
 import time
 import urllib.request
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
+import grpc  # type: ignore[import-untyped]
 import pytest
 from google.protobuf.json_format import ParseDict  # type: ignore[import-untyped]
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import (
     ExportMetricsServiceRequest,
 )
-from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
+    ExportTraceServiceRequest,
+    ExportTraceServiceResponse,
+)
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2_grpc import (
+    TraceServiceServicer,
+    add_TraceServiceServicer_to_server,
+)
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
@@ -93,6 +102,27 @@ class Receiver:
 
 
 @contextmanager
+def grpc_receiver() -> Iterator[Receiver]:
+    """Run a destination for traces over OTLP/gRPC; ``headers`` are the metadata of the calls."""
+    kept = Receiver()
+
+    class Service(TraceServiceServicer):
+        def Export(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: N802
+            kept.headers.append({name: str(value) for name, value in context.invocation_metadata()})
+            kept.requests.append(("/v1/traces", request.SerializeToString()))
+            return ExportTraceServiceResponse()
+
+    server = grpc.server(ThreadPoolExecutor(2))
+    add_TraceServiceServicer_to_server(Service(), server)  # type: ignore[no-untyped-call]
+    kept.port = server.add_insecure_port("127.0.0.1:0")
+    server.start()
+    try:
+        yield kept
+    finally:
+        server.stop(None)
+
+
+@contextmanager
 def receiver(port: int = 0) -> Iterator[Receiver]:
     """Run a destination on ``port``, or on a free one."""
     kept = Receiver()
@@ -149,6 +179,8 @@ class Collector:
     environ: Mapping[str, str]
     port: int
     """Where its OTLP/HTTP receiver listens."""
+    own: int
+    """Where keytrail's own receiver listens, if the configuration has one."""
     metrics: int
     """Where keytrail's metrics can be scraped."""
     telemetry: int
@@ -180,12 +212,12 @@ def collector(
     ``PORT`` is where a receiver of ``configs`` listens that is not the stand-alone configuration's.
     """
     program = binary(COLLECTOR, "make collector")
-    listening = int(environ.get("PORT") or free_port())
-    metrics, telemetry = free_port(), free_port()
+    own, metrics, telemetry = free_port(), free_port(), free_port()
+    listening = int(environ.get("PORT") or own)
     settings = {
         "KEYTRAIL_PEPPER": PEPPER,
         "KEYTRAIL_DIR": str(directory / "state"),
-        "KEYTRAIL_HTTP_PORT": str(listening),
+        "KEYTRAIL_HTTP_PORT": str(own),
         "KEYTRAIL_GRPC_PORT": str(free_port()),
         "KEYTRAIL_METRICS_ENDPOINT": f"127.0.0.1:{metrics}",
         **environ,
@@ -195,7 +227,8 @@ def collector(
         command += ["--config", str(config)]
     environment = clean_environ(**settings)
     process = _started(command, environment, directory)
-    running = Collector(command, environment, listening, metrics, telemetry, directory, process)
+    ports = (listening, own, metrics, telemetry)
+    running = Collector(command, environment, *ports, directory, process)
     try:
         _await_port(running)
         yield running

@@ -71,6 +71,11 @@ class Pattern:
         """The expression of a user's pattern."""
         return self._source.decode() if self._users else None
 
+    @property
+    def source(self) -> str:
+        """The pattern as it is written."""
+        return self._source.decode()
+
     def fullmatch(self, text: bytes) -> re.Match[bytes] | None:
         """Match the whole of ``text``; ask RE2's matches for groups by number only."""
         found: re.Match[bytes] | None = self._pattern().fullmatch(text)

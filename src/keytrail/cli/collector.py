@@ -42,9 +42,22 @@ Mode = Annotated[
 Backend = Annotated[
     list[str], typer.Option(help="Where audit spans go: otlp, jaeger, …; several.", metavar="NAME")
 ]
+Apart = Annotated[
+    Literal["filter", "receiver"] | None,
+    typer.Option(
+        help="Beside: keep what is only audit out of your pipelines, by a filter before their "
+        "processors or by a receiver of its own that services deliver their audit to."
+    ),
+]
 Header = Annotated[
     list[str],
     typer.Option(help="One more header that carries keys, if services capture it.", metavar="NAME"),
+]
+InventoryFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--inventory", help="Your inventory: its names of keys may be series.", metavar="FILE"
+    ),
 ]
 ComponentList = Annotated[
     Path | None,
@@ -86,6 +99,8 @@ def render(
     mode: Mode = "in-front",
     backend: Backend = ["otlp"],  # noqa: B006 - Typer copies it
     header: Header = [],  # noqa: B006
+    apart: Apart = None,
+    inventory: InventoryFile = None,
     components: ComponentList = None,
     older_names: OlderNames = False,
 ) -> None:
@@ -93,7 +108,11 @@ def render(
 
     Refuses where something of yours would be dropped.
     """
-    part = _answered(lambda: _rendered(base, mode, backend, header))
+    if apart and mode == "in-front":
+        raise CommandError("--apart is for --mode beside\nhint: in front keeps it apart anyway", 2)
+    part = _answered(lambda: _rendered(base, mode, backend, header, apart))
+    if inventory is not None:
+        part = _answered(lambda: _with_names(part, inventory))
     if older_names:
         from keytrail.collector.components import with_older_names
 
@@ -156,13 +175,27 @@ def _answered(ask: Callable[[], _Answer]) -> _Answer:
         raise CommandError(str(error)) from None
 
 
-def _rendered(base: list[Path], mode: Mode, backend: list[str], header: list[str]) -> Part:
+def _rendered(
+    base: list[Path], mode: Mode, backend: list[str], header: list[str], apart: Apart
+) -> Part:
     from keytrail.collector import rendering, yours
 
     read = yours.read(base)
     for note in read.notes:
         sys.stderr.write(f"keytrail: {note}\n")
-    return rendering.render(read, mode, backend, header)
+    return rendering.render(read, mode, backend, header, apart=apart)
+
+
+def _with_names(part: Part, inventory: Path) -> Part:
+    from keytrail.capture.inventory import InventoryError, read_inventory
+    from keytrail.collector import measuring
+    from keytrail.collector.fragment import together
+
+    try:
+        names = sorted({entry.name for entry in read_inventory(inventory) if entry.name})
+    except InventoryError as error:
+        raise CommandError(str(error)) from None
+    return together(part, measuring.series_for(names))
 
 
 def _named(part: Part, listed: Path) -> Part:

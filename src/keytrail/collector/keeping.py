@@ -16,6 +16,7 @@ TO_AUDIT: Final = "forward/keytrail_audit"
 STORAGE: Final = "file_storage/keytrail"
 JOURNAL: Final = "file/keytrail_journal"
 ONLY_AUDIT: Final = "filter/keytrail_only_audit"
+NOT_TOLD: Final = "filter/keytrail_not_told"
 LIMITER: Final = "memory_limiter/keytrail"
 _DIRECTORY: Final = "${env:KEYTRAIL_DIR:-/var/lib/keytrail}"
 
@@ -94,6 +95,15 @@ def only_audit_filter() -> Part:
             }
         },
         {ONLY_AUDIT: "Unsampled calls: recorded for the audit, never meant for ordinary tracing."},
+    )
+
+
+def not_told_filter() -> Part:
+    """Return the filter that leaves what a service under keytrail delivers elsewhere."""
+    told = f"{attribute(semconv.SCHEMA_VERSION)} != nil"
+    return Part(
+        {"processors": {NOT_TOLD: {"error_mode": "propagate", "traces": {"span": [told]}}}},
+        {NOT_TOLD: "Audit spans come by the receiver of their own: here they would come twice."},
     )
 
 

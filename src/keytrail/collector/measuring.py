@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+import re
+from typing import TYPE_CHECKING, Any, Final
 
 from keytrail import semconv
 from keytrail.collector.fragment import Part
 from keytrail.collector.ottl import Group, attribute, text, transform
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 USES: Final = "span_metrics/keytrail"
 RAW_KEYS: Final = "count/keytrail_raw_keys"
@@ -17,7 +21,6 @@ CAPPED: Final = "traces/keytrail_metrics"
 PROMETHEUS: Final = "prometheus/keytrail"
 DELTA: Final = "delta_to_cumulative/keytrail"
 RENAME: Final = "transform/keytrail_metrics"
-_NAMES: Final = "${env:KEYTRAIL_KEY_NAMES:-.*}"
 _BUCKETS: Final = (
     "5ms 10ms 25ms 50ms 100ms 250ms 500ms 1s 2500ms 5s 10s".split()  # noqa: SIM905 - one line
 )
@@ -28,23 +31,10 @@ def metrics(*, logs: bool) -> Part:
 
     ``logs``: raw keys in log records are counted too.
     """
-    name = attribute(semconv.KEY_NAME)
     return Part(
         {
             "processors": {
-                CAP: transform(
-                    trace_statements=[
-                        Group(
-                            "span",
-                            [
-                                f"set({name}, {text(semconv.OTHER)}) where {name} != nil "
-                                f'and not IsMatch({name}, "^(?:{_NAMES})$$")',
-                                f"set({name}, {text(semconv.OTHER)}) where {name} != nil "
-                                f'and IsMatch({name}, "^.{{65}}")',
-                            ],
-                        )
-                    ]
-                ),
+                CAP: _cap(()),
                 DELTA: {"max_stale": "24h"},
                 RENAME: transform(
                     metric_statements=[
@@ -82,7 +72,8 @@ def metrics(*, logs: bool) -> Part:
         },
         {
             CAP: "Before the connector, since merging series behind it loses points. The names\n"
-            "that may be series: KEYTRAIL_KEY_NAMES, a regular expression such as shop|erp.",
+            "that may be series: KEYTRAIL_KEY_NAMES, a regular expression such as shop|erp.\n"
+            "Without it all names are one series.",
             USES: "Uses and latency by service, provider, outcome, direction and name of the key.\n"
             "They restart with the Collector and count what clients send again: for rates and\n"
             "alerts, never for audit totals.",
@@ -90,6 +81,28 @@ def metrics(*, logs: bool) -> Part:
             "service. Per request, so the processor behind it adds it up.",
         },
     )
+
+
+def series_for(names: Iterable[str]) -> Part:
+    """Return what lets these names of keys be series where the environment says nothing else."""
+    return Part({"processors": {CAP: _cap(names)}})
+
+
+def _cap(names: Iterable[str]) -> dict[str, Any]:
+    """Return the transform that leaves only known names, each of 64 characters at most."""
+    name, other = attribute(semconv.KEY_NAME), text(semconv.OTHER)
+    known = f"${{env:KEYTRAIL_KEY_NAMES:-{'|'.join(map(_as_pattern, names))}}}"
+    unknown = f'not IsMatch({name}, "^(?:{known})$$") or IsMatch({name}, "^.{{65}}")'
+    return transform(
+        trace_statements=[
+            Group("span", [f"set({name}, {other}) where {name} != nil and ({unknown})"])
+        ]
+    )
+
+
+def _as_pattern(name: str) -> str:
+    """Put a point for whatever may mean something to the pattern or to the Collector's reader."""
+    return re.sub(r"[^\w -]", ".", name)
 
 
 def _uses() -> dict[str, Any]:

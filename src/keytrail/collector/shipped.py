@@ -7,7 +7,7 @@ writes them anew; a test compares.
 
 from __future__ import annotations
 
-from keytrail.collector import files, fingerprinting, loki, modes, rendering
+from keytrail.collector import files, loki, modes, picking, rendering
 from keytrail.collector.backends import backends
 from keytrail.collector.components import with_older_names
 from keytrail.collector.fragment import Part, as_text, together
@@ -38,7 +38,7 @@ def texts() -> dict[str, str]:
 
 def _parts() -> dict[str, tuple[Part, str]]:
     otlp = backends(["otlp"])
-    delivered, exporters, headers = otlp.part, otlp.exporters, fingerprinting.HEADERS
+    delivered, exporters, headers = otlp.part, otlp.exporters, picking.HEADERS
     extensions = Part({"service": {"extensions": _EXTENSIONS}})
     only_traces = [Way("traces", _RECEIVERS, ["traces"])]
     everything = [Way(signal, _RECEIVERS, [signal]) for signal in SIGNALS]

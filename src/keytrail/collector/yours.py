@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 import yaml
 
@@ -24,6 +24,10 @@ _EXPANSION: Final = re.compile(r"\$\{(?:env:)?([A-Za-z_][A-Za-z0-9_]*)(?::-(.*))
 _OURS: Final = re.compile(r"[^/]+/keytrail(?:_|$)")
 
 
+Listed = Literal["receivers", "processors"]
+"""What a pipeline lists."""
+
+
 @dataclass(frozen=True, slots=True)
 class Yours:
     """What matters here of a team's configuration."""
@@ -34,9 +38,9 @@ class Yours:
     notes: Sequence[str] = ()
     """What whoever renders should know."""
 
-    def receivers(self, pipeline: str) -> Sequence[str] | str:
-        """Return the receivers of a pipeline; a text is an expansion that the Collector makes."""
-        found = self.pipelines[pipeline].get("receivers") or []
+    def listed(self, pipeline: str, what: Listed) -> Sequence[str] | str:
+        """Return a list of a pipeline; a text is an expansion that the Collector makes."""
+        found = self.pipelines[pipeline].get(what) or []
         return found if isinstance(found, str) else [str(name) for name in found]
 
     @property
