@@ -175,10 +175,7 @@ def _session(settings: Settings, headers: Mapping[str, str]) -> Any:
 
 
 def _grpc(destination: Destination, settings: Settings) -> SpanExporter:
-    from grpc import (  # type: ignore[import-untyped]
-        Compression,
-        ssl_channel_credentials,
-    )
+    from grpc import Compression, ssl_channel_credentials
     from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExporter
 
     if destination.inherited:

@@ -107,7 +107,7 @@ class Audit:
         """Queue an ended use for the journal; one without a key only where it was denied."""
         span, use = finished
         if not use.carries_key:
-            told = use.outcome(limits.held(span), failed=not span.status.is_ok)
+            told = use.outcome(span)
             if told != "denied":
                 self.uses.keyless(told)
                 return

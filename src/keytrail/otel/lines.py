@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from opentelemetry.sdk.trace import ReadableSpan
-from opentelemetry.trace import StatusCode
 
+from keytrail.capture.outcome import grpc_name, is_grpc
 from keytrail.journal.codec import encode
 from keytrail.journal.columns import OF_ATTRIBUTE
 from keytrail.otel import limits
@@ -54,7 +54,7 @@ def prepare(
         batch,
         strict=True,
     ):
-        told = use.outcome(limits.held(span), failed=span.status.status_code is StatusCode.ERROR)
+        told = use.outcome(span)
         lines.append(encode(span, _columns(span, use, told), origin_id(span)))
         uses.count(use.facts, told)
     return lines
@@ -78,7 +78,7 @@ def _whole(span: ReadableSpan, use: OpenUse, whole_addresses: bool) -> ReadableS
     attributes.update(use.facts.seen())
     status = use.status_in(attributes)
     if status is not None:
-        attributes.update(dict.fromkeys(status_names(attributes), status))
+        attributes.update(dict.fromkeys(status_names(status, attributes), status))
     error = _error(span, use, attributes)
     if error is not None:
         attributes["error.type"] = error
@@ -104,6 +104,9 @@ def _error(span: ReadableSpan, use: OpenUse, attributes: Mapping[str, Any]) -> s
     told = attributes.get("error.type")
     if isinstance(told, str):
         return told
+    status = use.status_in(attributes)
+    if status and is_grpc(status):
+        return grpc_name(status)
     for event in span._events:
         raised = (event.attributes or {}).get("exception.type")
         if isinstance(raised, str):
