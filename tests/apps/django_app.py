@@ -13,14 +13,12 @@ ALLOWED_HOSTS = ["*"]
 MIDDLEWARE: list[str] = []
 
 
-def answer(_: HttpRequest, status: int) -> HttpResponse:
+def answer(_: HttpRequest, server: str, status: int) -> HttpResponse:
     """Answer with a status of the caller's choice."""
     return HttpResponse(status=status)
 
 
-urlpatterns = [
-    path("<str:server>/status/<int:status>", lambda r, server, status: answer(r, status))
-]
+urlpatterns = [path("<str:server>/status/<int:status>", answer)]
 
 
 def wsgi() -> Any:

@@ -1,4 +1,4 @@
-"""Runs another script with OpenTelemetry and keytrail set up in code: ``in_code.py script.py …``."""
+"""Runs a script with OpenTelemetry and keytrail set up in code: ``in_code.py script.py …``."""
 
 from __future__ import annotations
 
