@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import threading
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from contextvars import copy_context
 from typing import TYPE_CHECKING, Any
 
-from keytrail import faults
 from keytrail.capture.adapters.grpc_target import target_of
 from keytrail.capture.view import RequestView
 
@@ -21,13 +20,15 @@ Metadata = Iterable[tuple[str, "str | bytes"]]
 class Call:
     """One call between its beginning and its end."""
 
-    __slots__ = ("_calls", "context", "core", "hop", "is_credited", "metadata", "path")
+    __slots__ = ("_calls", "added", "context", "core", "hop", "is_credited", "metadata", "path")
 
     def __init__(self, calls: Calls, core: Any, path: str, metadata: Metadata) -> None:
         self._calls = calls
         self.core = core
         self.path = path
         self.metadata = metadata
+        self.added: Metadata = ()
+        """What a plugin added to it."""
         self.hop: Hop | None = None
         self.context = copy_context()
         """Where the call was made, with its span."""
@@ -65,14 +66,10 @@ class Calls:
 
     def add(self, service: bytes, method: bytes, metadata: Metadata | None) -> None:
         """Tell what a plugin adds to the oldest call of a method that has nothing from one yet."""
-        try:
-            path = f"/{_text(service).rpartition('/')[2]}/{_text(method)}"
-            call = self._credit(path)
-            if call is not None and metadata:
-                call.metadata = (*call.metadata, *metadata)
-                call.hop = call.context.run(self._begin, call)
-        except Exception as error:  # noqa: BLE001 - the call goes on, unseen and counted
-            faults.report("outgoing.plugin", error)
+        call = self._credit(f"/{_text(service).rpartition('/')[2]}/{_text(method)}")
+        if call is not None and metadata:
+            call.added = metadata
+            call.hop = call.context.run(self._begin, call)
 
     def forget(self, call: Call) -> None:
         """Tell that ``call`` is over."""
@@ -94,10 +91,15 @@ class Calls:
     def _begin(self, call: Call) -> Hop | None:
         reader = self._wire.reader
         return self._wire.begin(
-            lambda: reader.may_go_out([name for name, _ in call.metadata], call.path, ""),
+            lambda: reader.may_go_out([name for name, _ in _all(call)], call.path, ""),
             lambda: _view(call, reader.wanted),
             again=call.hop,
         )
+
+
+def _all(call: Call) -> Iterator[tuple[str, str | bytes]]:
+    yield from call.metadata
+    yield from call.added
 
 
 def _view(call: Call, wanted: frozenset[str]) -> RequestView:
@@ -111,7 +113,7 @@ def _view(call: Call, wanted: frozenset[str]) -> RequestView:
         query=b"",
         headers=[
             (name, value if isinstance(value, bytes) else value.encode("utf-8", "surrogatepass"))
-            for name, value in call.metadata
+            for name, value in _all(call)
             if name in wanted
         ],
         metadata=True,

@@ -18,20 +18,20 @@ from keytrail.capture.adapters.taps import Tap, Wire, put
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-_SYNC = (
+SYNC_CALLS = (
     (grpc._channel._UnaryUnaryMultiCallable, ("__call__", "with_call", "future")),
     (grpc._channel._StreamUnaryMultiCallable, ("__call__", "with_call", "future")),
     (grpc._channel._UnaryStreamMultiCallable, ("__call__",)),
     (grpc._channel._SingleThreadedUnaryStreamMultiCallable, ("__call__",)),
     (grpc._channel._StreamStreamMultiCallable, ("__call__",)),
 )
-_ASYNC = (
+ASYNC_CALLS = (
     grpc.aio._call.UnaryUnaryCall,
     grpc.aio._call.StreamUnaryCall,
     grpc.aio._call.UnaryStreamCall,
     grpc.aio._call.StreamStreamCall,
 )
-_METADATA, _CORE, _METHOD = 2, 5, 6
+METADATA, CORE, METHOD = 2, 5, 6
 """Where calls take what a tap needs: the first in both, the others in grpc.aio."""
 
 
@@ -41,7 +41,7 @@ def taps(wire: Wire) -> list[Tap]:
 
     def tapping(make: Callable[..., Any]) -> Callable[..., Any]:
         def tapped(method: Any, *args: Any, **kwargs: Any) -> Any:
-            metadata = args[_METADATA] if len(args) > _METADATA else kwargs.get("metadata")
+            metadata = args[METADATA] if len(args) > METADATA else kwargs.get("metadata")
             call = calls.begin(method._channel, method._method, metadata)
             try:
                 made = make(method, *args, **kwargs)
@@ -63,7 +63,7 @@ def taps(wire: Wire) -> list[Tap]:
 
     def tapping_async(initialise: Callable[..., None]) -> Callable[..., None]:
         def __init__(made: Any, *args: Any) -> None:  # noqa: N807
-            call = calls.begin(args[_CORE], args[_METHOD], args[_METADATA])
+            call = calls.begin(args[CORE], args[METHOD], args[METADATA])
             try:
                 initialise(made, *args)
             except BaseException as error:
@@ -85,8 +85,8 @@ def taps(wire: Wire) -> list[Tap]:
 
     return [
         *tap_channels(),
-        *(put(kind, name, tapping) for kind, names in _SYNC for name in names),
-        *(put(kind, "__init__", tapping_async) for kind in _ASYNC),
+        *(put(kind, name, tapping) for kind, names in SYNC_CALLS for name in names),
+        *(put(kind, "__init__", tapping_async) for kind in ASYNC_CALLS),
         put(grpc._plugin_wrapping._Plugin, "__call__", tapping_plugin),
     ]
 
