@@ -8,14 +8,17 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from apps.servers import SERVERS
 from support.cases import PEPPER
 from support.journals import uses_in
 from support.services import clean_environ, free_port, running
 from support.sink import Sink, SunkSpan, otlp_sink
+
+Found = TypeVar("Found")
 
 MODES = {
     "zero-code": ["opentelemetry-instrument", sys.executable],
@@ -69,7 +72,7 @@ def running_servers(mode: str, home: Path) -> Iterator[Running]:
         command = [*MODES[mode], "servers.py", *arguments]
         with running(command, environ, next(iter(ports.values()))):
             for port in ports.values():
-                await_some(lambda port=port: _answers(port))
+                await_some(partial(_answers, port))
             yield Running(ports, home, sink)
 
 
@@ -85,7 +88,7 @@ def _has(use: dict[str, Any], columns: dict[str, Any]) -> bool:
     return all(use.get(name) == value for name, value in columns.items())
 
 
-def await_some(look: Callable[[], Any], seconds: float = 20) -> Any:
+def await_some(look: Callable[[], Found], seconds: float = 20) -> Found:
     """Wait until ``look`` finds something, and return it."""
     deadline = time.monotonic() + seconds
     while not (found := look()):

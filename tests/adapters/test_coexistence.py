@@ -146,7 +146,7 @@ def test_flask_instrumented_twice_is_one_use(untraced: Instrumented) -> None:
 def _outer(app: Any, provider: Any) -> Any:
     from opentelemetry.instrumentation.wsgi import OpenTelemetryMiddleware as Outer
 
-    return Outer(app, tracer_provider=provider)  # type: ignore[no-untyped-call]
+    return Outer(app, tracer_provider=provider)
 
 
 VENDORS = {

@@ -40,7 +40,7 @@ def test_a_key_after_a_keyless_answer_is_not_redirected(
     statuses = iter([302, 401, 200])
 
     class Changing(dict[str, tuple[int, dict[str, str]]]):
-        def get(self, *_: object) -> tuple[int, dict[str, str]]:  # type: ignore[override]
+        def get(self, *_: object) -> tuple[int, dict[str, str]]:
             return next(statuses), {}
 
     server.routes = Changing()

@@ -119,7 +119,7 @@ def flask(port: int) -> None:
 
 def django_wsgi(port: int) -> None:
     """Serve with Django, as WSGI."""
-    import django_app
+    import django_app  # type: ignore[import-not-found]
 
     serve_wsgi(django_app.wsgi(), port)
 

@@ -100,7 +100,7 @@ def _answers(upstream: str) -> list[tuple[int, str]]:
 
     FlaskInstrumentor().instrument_app(flask_app)  # type: ignore[no-untyped-call]
     FastAPIInstrumentor.instrument_app(fast_app)
-    sent = {"headers": {"X-API-Key": K1}}
+    sent: Any = {"headers": {"X-API-Key": K1}}
     by_flask = flask_app.test_client().get("/call?a=1", **sent)
     with TestClient(fast_app) as client:
         by_fastapi = client.get("/call?a=1", **sent)
