@@ -128,7 +128,7 @@ def httpx2_calling(provider: TracerProvider, api: str) -> Library:
     """Return an httpx2 client, over one connection that is kept alive."""
     url = f"{api}{PATH}?{QUERY}"
     client = httpx2.Client()
-    HTTPX2ClientInstrumentor.instrument_client(client, tracer_provider=provider)
+    HTTPX2ClientInstrumentor.instrument_client(client, tracer_provider=provider)  # type: ignore[arg-type]
 
     def call(calls: int, keyed: bool) -> None:
         for key in keys(calls, keyed=keyed):

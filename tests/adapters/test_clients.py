@@ -18,6 +18,7 @@ from support.instrumented import Instrumented
 from support.journals import uses_in
 from support.servers import Server
 from support.services import APPS, clean_environ
+from support.sink import Sink
 
 KEY = {"X-API-Key": K1}
 SAMPLERS = pytest.mark.parametrize("sampler", [ALWAYS_ON, ALWAYS_OFF], ids=["sampled", "dropped"])
@@ -170,14 +171,14 @@ def test_a_refused_connection_is_an_error_or_no_use(client: str, otel: Instrumen
 
 @pytest.mark.parametrize("mode", MODES)
 def test_clients_are_seen_in_processes_of_their_own(
-    mode: str, tmp_path: Path, server: Server
+    mode: str, tmp_path: Path, server: Server, sink: Sink
 ) -> None:
     """One script that calls with every client, activated without code and in code."""
     environ = clean_environ(
         OTEL_TRACES_EXPORTER="none",
         OTEL_METRICS_EXPORTER="none",
         OTEL_LOGS_EXPORTER="none",
-        OTEL_EXPORTER_OTLP_ENDPOINT=server.url,
+        OTEL_EXPORTER_OTLP_ENDPOINT=sink.url,
         KEYTRAIL_HOME=str(tmp_path),
         KEYTRAIL_PEPPER=PEPPER,
     )

@@ -25,6 +25,7 @@ from support.instrumented import Instrumented
 from support.journals import uses_in
 from support.servers import Server
 from support.services import APPS, clean_environ
+from support.sink import Sink
 
 KEY = {"X-API-Key": K1}
 
@@ -163,7 +164,9 @@ VENDORS = {
 
 @pytest.mark.parametrize("vendor", VENDORS)
 @pytest.mark.parametrize("mode", ["zero-code", "in code"])
-def test_beside_other_vendors_sdks(vendor: str, mode: str, tmp_path: Path, server: Server) -> None:
+def test_beside_other_vendors_sdks(
+    vendor: str, mode: str, tmp_path: Path, server: Server, sink: Sink
+) -> None:
     """The use is recorded, the application gets its answer, and what the vendor adds is sent."""
     script = tmp_path / "service.py"
     script.write_text(
@@ -180,7 +183,7 @@ def test_beside_other_vendors_sdks(vendor: str, mode: str, tmp_path: Path, serve
         OTEL_TRACES_EXPORTER="none",
         OTEL_METRICS_EXPORTER="none",
         OTEL_LOGS_EXPORTER="none",
-        OTEL_EXPORTER_OTLP_ENDPOINT=server.url,
+        OTEL_EXPORTER_OTLP_ENDPOINT=sink.url,
         KEYTRAIL_HOME=str(tmp_path / "home"),
         KEYTRAIL_PEPPER=PEPPER,
     )

@@ -105,7 +105,7 @@ TRACED: dict[str, Client] = {
         aiohttp_client,
     )
 }
-"""Those that follow redirects, and that OpenTelemetry instruments."""
+"""Those that follow redirects, and that newer releases of OpenTelemetry instrument."""
 CLIENTS = {**TRACED, "http_client": http_client}
 
 
