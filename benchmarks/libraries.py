@@ -11,16 +11,21 @@ from dataclasses import dataclass
 from functools import partial
 from io import BytesIO
 from typing import Any
+from urllib.request import OpenerDirector, Request, build_opener
 
+import aiohttp
 import httpx
+import httpx2
 import requests
 import uvicorn
 from fastapi import FastAPI
 from flask import Flask
+from opentelemetry.instrumentation.aiohttp_client import create_trace_config
 from opentelemetry.instrumentation.fastapi import FastAPIInstrumentor
 from opentelemetry.instrumentation.flask import FlaskInstrumentor
-from opentelemetry.instrumentation.httpx import HTTPXClientInstrumentor
+from opentelemetry.instrumentation.httpx import HTTPX2ClientInstrumentor, HTTPXClientInstrumentor
 from opentelemetry.instrumentation.requests import RequestsInstrumentor
+from opentelemetry.instrumentation.urllib import URLLibInstrumentor
 from opentelemetry.sdk.trace import TracerProvider
 from werkzeug.serving import WSGIRequestHandler, make_server
 from werkzeug.test import EnvironBuilder
@@ -96,9 +101,7 @@ def fastapi_served(provider: TracerProvider, load: Load) -> Library:
 def requests_calling(provider: TracerProvider, api: str) -> Library:
     """Return a requests session, over one connection that is kept alive."""
     url = f"{api}{PATH}?{QUERY}"
-    RequestsInstrumentor().instrument(tracer_provider=provider)
-    instrumented = requests.Session.send
-    RequestsInstrumentor().uninstrument()
+    instrumented = _instrumented(RequestsInstrumentor(), provider, requests.Session, "send")
     session = type("Session", (requests.Session,), {"send": instrumented})()
 
     def call(calls: int, keyed: bool) -> None:
@@ -119,6 +122,62 @@ def httpx_calling(provider: TracerProvider, api: str) -> Library:
             client.get(url, headers=headers(key))
 
     return Library(call)
+
+
+def httpx2_calling(provider: TracerProvider, api: str) -> Library:
+    """Return an httpx2 client, over one connection that is kept alive."""
+    url = f"{api}{PATH}?{QUERY}"
+    client = httpx2.Client()
+    HTTPX2ClientInstrumentor.instrument_client(client, tracer_provider=provider)  # type: ignore[arg-type]
+
+    def call(calls: int, keyed: bool) -> None:
+        for key in keys(calls, keyed=keyed):
+            client.get(url, headers=headers(key))
+
+    return Library(call)
+
+
+def urllib_calling(provider: TracerProvider, api: str) -> Library:
+    """Return an opener of urllib, which connects for every call."""
+    url = f"{api}{PATH}?{QUERY}"
+    instrumented = _instrumented(URLLibInstrumentor(), provider, OpenerDirector, "open")
+    opener = build_opener()
+    opener.__class__ = type("Opener", (OpenerDirector,), {"open": instrumented})
+
+    def call(calls: int, keyed: bool) -> None:
+        for key in keys(calls, keyed=keyed):
+            opener.open(Request(url, headers=headers(key)), timeout=10).read()
+
+    return Library(call)
+
+
+def aiohttp_calling(provider: TracerProvider, api: str) -> Library:
+    """Return an aiohttp session, over one connection that is kept alive."""
+    url = f"{api}{PATH}?{QUERY}"
+    loop = asyncio.new_event_loop()
+
+    async def start() -> aiohttp.ClientSession:
+        return aiohttp.ClientSession(trace_configs=[create_trace_config(tracer_provider=provider)])
+
+    session = loop.run_until_complete(start())
+
+    async def call(calls: int, keyed: bool) -> None:
+        for key in keys(calls, keyed=keyed):
+            async with session.get(url, headers=headers(key)) as answer:
+                await answer.read()
+
+    return Library(lambda calls, keyed: loop.run_until_complete(call(calls, keyed)))
+
+
+def _instrumented(instrumentor: Any, provider: TracerProvider, owner: type, name: str) -> Any:
+    """Return ``owner.name`` as an instrumentor wraps it, over whatever stands there when called."""
+    own = getattr(owner, name)
+    setattr(owner, name, lambda *args, **kwargs: getattr(owner, name)(*args, **kwargs))
+    instrumentor.instrument(tracer_provider=provider)
+    instrumented = getattr(owner, name)
+    instrumentor.uninstrument()
+    setattr(owner, name, own)
+    return instrumented
 
 
 def _served(serve: Callable[[], None], port: int, load: Load) -> Library:

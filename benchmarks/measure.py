@@ -41,7 +41,13 @@ _ON_SOCKETS = {
     "flask on a socket": libraries.flask_served,
     "fastapi on a socket": libraries.fastapi_served,
 }
-_CLIENTS = {"requests": libraries.requests_calling, "httpx": libraries.httpx_calling}
+_CLIENTS = {
+    "requests": libraries.requests_calling,
+    "urllib": libraries.urllib_calling,
+    "httpx": libraries.httpx_calling,
+    "httpx2": libraries.httpx2_calling,
+    "aiohttp client": libraries.aiohttp_calling,
+}
 _LAST_SPAN = 5.0
 """Seconds that a server on a socket may take to end a request that it has answered."""
 LIBRARIES = (*_IN_PROCESS, *_ON_SOCKETS, *_CLIENTS)

@@ -23,9 +23,15 @@ if TYPE_CHECKING:
     from keytrail.capture.adapters.taps import Tap
 
 TAPS = {
-    "urllib3.connection": "keytrail.capture.adapters.urllib3_tap",
+    "urllib.request": "keytrail.capture.adapters.urllib_tap",
+    "urllib3.poolmanager": "keytrail.capture.adapters.urllib3_tap",
+    "requests.sessions": "keytrail.capture.adapters.requests_tap",
     "httpx": "keytrail.capture.adapters.httpx_tap",
+    "httpx2": "keytrail.capture.adapters.httpx2_tap",
+    "aiohttp.client": "keytrail.capture.adapters.aiohttp_client_tap",
+    "grpc": "keytrail.capture.adapters.grpc_tap",
     "flask": "keytrail.capture.adapters.flask_tap",
+    "tornado.httputil": "keytrail.capture.adapters.tornado_tap",
 }
 """Tapped module → the adapter that taps it, as soon as the application imports the module."""
 

@@ -7,7 +7,6 @@ newest supported ones. A seam that is gone must be told here, not met in a reque
 from __future__ import annotations
 
 import importlib
-from dataclasses import dataclass
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
@@ -16,38 +15,11 @@ from opentelemetry.sdk._logs.export import BatchLogRecordProcessor, SimpleLogRec
 from opentelemetry.sdk.trace import Tracer, TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SimpleSpanProcessor, SpanExporter
 
+from keytrail.library_seams import LIBRARY_SEAMS
+from keytrail.seam import Seam, has
+
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-
-@dataclass(frozen=True, slots=True)
-class Seam:
-    """One place that keytrail relies on without a promise from its owner."""
-
-    name: str
-    loses: str
-    """What keytrail cannot do when the seam is gone."""
-    holds: Callable[[], bool]
-
-    def check(self) -> str | None:
-        """Return ``None`` where the seam holds, else what is lost."""
-        try:
-            held = self.holds()
-        except ModuleNotFoundError:
-            return None
-        except Exception as error:  # noqa: BLE001 - a seam that raises is gone
-            return f"{self.loses} ({type(error).__qualname__})"
-        return None if held else self.loses
-
-
-def _has(module: str, *path: str) -> Callable[[], bool]:
-    def holds() -> bool:
-        found: Any = importlib.import_module(module)
-        for name in path:
-            found = getattr(found, name)
-        return True
-
-    return holds
 
 
 def _on_span(*names: str) -> Callable[[], bool]:
@@ -130,48 +102,57 @@ def _at_the_end_of_children(module: str) -> Callable[[], bool]:
 SEAMS = (
     Seam(
         "opentelemetry.propagate.get_global_textmap",
+        "opentelemetry-api",
         "incoming requests are not seen",
-        _has("opentelemetry.propagate", "get_global_textmap"),
+        has("opentelemetry.propagate", "get_global_textmap"),
     ),
     Seam(
         "opentelemetry.sdk: provider, tracers and processors",
+        "opentelemetry-sdk",
         "keyed spans that the sampler drops are lost",
         _on_provider,
     ),
     Seam(
         "opentelemetry.sdk: span fields",
+        "opentelemetry-sdk",
         "outcomes are missing on ordinary spans",
         _on_span("_attributes", "_limits", "_events", "_links"),
     ),
     Seam(
         "opentelemetry.sdk: SpanProcessor._on_ending",
+        "opentelemetry-sdk",
         "outcomes are missing on ordinary spans",
-        _has("opentelemetry.sdk.trace", "SpanProcessor", "_on_ending"),
+        has("opentelemetry.sdk.trace", "SpanProcessor", "_on_ending"),
     ),
     Seam(
         "opentelemetry.sdk: span exporters",
+        "opentelemetry-sdk",
         "ordinary spans are exported unredacted",
         _on_span_processors,
     ),
     Seam(
         "opentelemetry.sdk: log exporters",
+        "opentelemetry-sdk",
         "log records are exported unredacted",
         _on_log_processors,
     ),
     Seam(
         "opentelemetry.sdk: metric reader storage",
+        "opentelemetry-sdk",
         "metric attributes are exported unredacted",
         _on_reader_storage,
     ),
     Seam(
         "opentelemetry.exporter.otlp: endpoints",
+        "opentelemetry-exporter-otlp-proto-http",
         "uses that the ordinary pipeline delivers to the audit's endpoint arrive there twice",
         _on_otlp_exporters,
     ),
     Seam(
         "opentelemetry.exporter.otlp.proto.grpc: stub",
+        "opentelemetry-exporter-otlp-proto-grpc",
         "uses that an OTLP/gRPC endpoint refuses for good are sent again and again",
-        _has(
+        has(
             "opentelemetry.exporter.otlp.proto.grpc.trace_exporter",
             "OTLPSpanExporter",
             "_initialize_channel_and_stub",
@@ -179,36 +160,18 @@ SEAMS = (
     ),
     Seam(
         "opentelemetry.context._SUPPRESS_INSTRUMENTATION_KEY",
+        "opentelemetry-api",
         "exporters' own requests are taken for uses",
-        _has("opentelemetry.context", "_SUPPRESS_INSTRUMENTATION_KEY"),
+        has("opentelemetry.context", "_SUPPRESS_INSTRUMENTATION_KEY"),
     ),
     *(
         Seam(
             f"{package}.util: after_fork and Finalize",
+            package,
             f"what is in memory when a child of {package} ends is lost",
             _at_the_end_of_children(f"{package}.util"),
         )
         for package in ("multiprocessing", "billiard")
     ),
-    Seam(
-        "flask.Flask.__call__",
-        "keys that a middleware around wsgi_app takes away are not seen",
-        _has("flask", "Flask", "__call__"),
-    ),
-    Seam(
-        "urllib3.connection.HTTPConnection",
-        "outgoing calls of requests and urllib3 are not seen",
-        lambda: (
-            _has("urllib3.connection", "HTTPConnection", "request")()
-            and _has("urllib3.connection", "HTTPConnection", "getresponse")()
-        ),
-    ),
-    Seam(
-        "httpcore pools",
-        "outgoing calls of httpx are not seen",
-        lambda: (
-            _has("httpcore", "ConnectionPool", "handle_request")()
-            and _has("httpcore", "AsyncConnectionPool", "handle_async_request")()
-        ),
-    ),
+    *LIBRARY_SEAMS,
 )

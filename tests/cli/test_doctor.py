@@ -1,10 +1,12 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 import threading
 from collections.abc import Iterator, Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -97,13 +99,15 @@ def test_keytrail_is_found_by_auto_instrumentation() -> None:
 
 def test_installed_libraries_and_their_instrumentation_are_named() -> None:
     """Those of this environment are all instrumented; Starlette comes with FastAPI."""
-    checks = list(libraries.checks(Settings(), {}))
-    assert {check.name: check.state for check in checks} == {
-        "library fastapi": "ok",
-        "library flask": "ok",
-        "library httpx": "ok",
-        "library requests": "ok",
-    }
+    checks = {check.name: check for check in libraries.checks(Settings(), {})}
+    assert {check.state for check in checks.values()} == {"ok"}
+    assert checks.keys() >= {"library fastapi", "library grpcio", "library aiohttp"}
+    assert "library starlette" not in checks
+    assert re.fullmatch(
+        r"[\d.]+, instrumented by opentelemetry-instrumentation-aiohttp-server \S+, "
+        r"opentelemetry-instrumentation-aiohttp-client \S+",
+        checks["library aiohttp"].says,
+    )
 
 
 def test_a_library_without_instrumentation_comes_with_the_command(
@@ -119,6 +123,40 @@ def test_a_library_without_instrumentation_comes_with_the_command(
             "warn",
             "3.0.0 is not instrumented: its calls are not seen",
             "pip install opentelemetry-instrumentation-flask==0.66b1",
+        )
+    ]
+
+
+@pytest.mark.parametrize(
+    ("library", "lost", "packages"),
+    [
+        (
+            "aiohttp",
+            "its calls are not seen",
+            "opentelemetry-instrumentation-aiohttp-server "
+            "opentelemetry-instrumentation-aiohttp-client",
+        ),
+        ("grpcio", "its calls are not seen", "opentelemetry-instrumentation-grpc"),
+        ("litestar", "its calls are not seen", "opentelemetry-instrumentation-asgi"),
+        (
+            "botocore",
+            "each of its calls is a use of its own, outside of any trace",
+            "opentelemetry-instrumentation-botocore",
+        ),
+    ],
+)
+def test_every_library_names_what_it_needs(
+    library: str, lost: str, packages: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Some need a package of another name, or two; clients are seen without."""
+    _install(tmp_path, library, "9.9")
+    monkeypatch.setattr("sys.path", [str(tmp_path)])
+    assert list(libraries.checks(Settings(), {})) == [
+        Check(
+            f"library {library}",
+            "warn",
+            f"9.9 is not instrumented: {lost}",
+            f"pip install {packages}",
         )
     ]
 
@@ -155,13 +193,13 @@ def test_every_seam_holds_here() -> None:
 
 def test_a_lost_seam_fails(monkeypatch: pytest.MonkeyPatch) -> None:
     """A private name that is gone is told with what is lost."""
-    monkeypatch.delattr("urllib3.connection.HTTPConnection.getresponse")
-    monkeypatch.delattr("http.client.HTTPConnection.getresponse")
+    monkeypatch.delattr("aiohttp.client_reqrep.ClientRequest.send")
     assert list(seams.checks(Settings(), {})) == [
         Check(
-            "seam urllib3.connection.HTTPConnection",
+            "seam aiohttp.client_reqrep",
             "fail",
-            "outgoing calls of requests and urllib3 are not seen (AttributeError)",
+            f"outgoing calls of aiohttp are not seen with aiohttp {version('aiohttp')} "
+            "(AttributeError)",
             "install versions that this keytrail supports",
         )
     ]

@@ -4,60 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 from opentelemetry import trace
 from opentelemetry.instrumentation.httpx import HTTPXClientInstrumentor
 from opentelemetry.instrumentation.requests import RequestsInstrumentor
-from opentelemetry.sdk.trace import TracerProvider
-from opentelemetry.sdk.trace.export import SimpleSpanProcessor
-from opentelemetry.sdk.trace.sampling import ALWAYS_ON, Sampler
 
-import keytrail
-from keytrail.activate import active_audit
-from keytrail.settings import Secret, Settings
-from support.cases import PEPPER
-from support.exporters import SerialisingExporter
-from support.journals import uses_in
+from support.instrumented import Instrumented
 from support.servers import Server, http_server
-
-
-class Instrumented:
-    """A provider with a serialising exporter, keytrail active, clients instrumented."""
-
-    def __init__(self, home: Path) -> None:
-        self.home = home
-        self.exporter = SerialisingExporter()
-        self.provider: TracerProvider | None = None
-
-    def start(self, sampler: Sampler = ALWAYS_ON, **settings: Any) -> TracerProvider:
-        """Build the provider, then activate keytrail, then instrument the clients."""
-        self.provider = TracerProvider(sampler=sampler, shutdown_on_exit=False)
-        self.provider.add_span_processor(SimpleSpanProcessor(self.exporter))
-        keytrail.instrument(Settings(pepper=Secret(PEPPER), home=self.home, **settings))
-        RequestsInstrumentor().instrument(tracer_provider=self.provider)
-        HTTPXClientInstrumentor().instrument(tracer_provider=self.provider)
-        return self.provider
-
-    def uses(self) -> list[dict[str, Any]]:
-        """Return what is journaled by now."""
-        audit = active_audit()
-        assert audit is not None
-        assert audit.flush(5)
-        return uses_in(self.home)
-
-    def stop(self) -> None:
-        """Take everything out again."""
-        RequestsInstrumentor().uninstrument()
-        HTTPXClientInstrumentor().uninstrument()
-        keytrail.uninstrument()
 
 
 @pytest.fixture
 def otel(tmp_path: Path) -> Iterator[Instrumented]:
     """An instrumented process; the test calls ``start``."""
-    instrumented = Instrumented(tmp_path)
+    instrumented = Instrumented(tmp_path, [RequestsInstrumentor, HTTPXClientInstrumentor])
     yield instrumented
     instrumented.stop()
 

@@ -32,7 +32,7 @@ from support.servers import Server
 SEAMS = [
     "keytrail.capture.reader:RequestReader.incoming",
     "keytrail.capture.reader:RequestReader.outgoing",
-    "keytrail.otel.incoming:adapter_of",
+    "keytrail.otel.incoming:readable",
     "keytrail.otel.sampler:incoming_of",
     "keytrail.otel.processor:AuditSpanProcessor._begin",
     "keytrail.otel.processor:AuditSpanProcessor._tell_outcome",
@@ -49,8 +49,8 @@ SEAMS = [
     "keytrail.redaction.redactor:Redactor.spans",
     "keytrail.journal.queue:AuditQueue.put",
     "keytrail.journal.writer:Writer.write",
-    "keytrail.capture.adapters.urllib3_tap:_view",
-    "keytrail.capture.adapters.httpx_tap:_view",
+    "keytrail.capture.adapters.http_client_tap:_view",
+    "keytrail.capture.adapters.httpx_clients:_view",
 ]
 ACTIVATION_SEAMS = [
     "keytrail.otel.audit:Audit.__init__",
@@ -100,7 +100,7 @@ def _answers(upstream: str) -> list[tuple[int, str]]:
 
     FlaskInstrumentor().instrument_app(flask_app)  # type: ignore[no-untyped-call]
     FastAPIInstrumentor.instrument_app(fast_app)
-    sent = {"headers": {"X-API-Key": K1}}
+    sent: Any = {"headers": {"X-API-Key": K1}}
     by_flask = flask_app.test_client().get("/call?a=1", **sent)
     with TestClient(fast_app) as client:
         by_fastapi = client.get("/call?a=1", **sent)
@@ -134,7 +134,7 @@ def _start(home: Path, provider: TracerProvider) -> None:
     ("seam", "sampler"),
     [
         *((seam, sampler) for seam in SEAMS for sampler in (ALWAYS_ON, ALWAYS_OFF)),
-        ("keytrail.otel.sampler:is_http_call", ALWAYS_OFF),
+        ("keytrail.otel.sampler:is_call", ALWAYS_OFF),
     ],
     ids=lambda value: "sampled" if value is ALWAYS_ON else str(value).replace("keytrail.", ""),
 )

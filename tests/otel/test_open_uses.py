@@ -21,9 +21,9 @@ from keytrail import faults
 from keytrail.activate import active_audit
 from keytrail.otel import open_uses
 from keytrail.store.live import LiveStore
-from otel.conftest import Instrumented
 from support.carriers import wsgi_carrier
 from support.cases import F1, K1
+from support.instrumented import Instrumented
 from support.journals import await_uses, uses_in
 from support.sink import otlp_sink
 

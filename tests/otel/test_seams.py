@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from importlib.metadata import version
+
 import pytest
 from opentelemetry import propagate
 from opentelemetry.sdk.trace import SpanProcessor
@@ -16,16 +18,21 @@ def test_every_seam_holds(seam: object) -> None:
 
 
 @pytest.mark.parametrize(
-    ("owner", "name", "lost"),
+    ("owner", "name", "lost", "package"),
     [
-        (propagate, "get_global_textmap", "incoming requests are not seen"),
-        (SpanProcessor, "_on_ending", "outcomes are missing on ordinary spans"),
+        (propagate, "get_global_textmap", "incoming requests are not seen", "opentelemetry-api"),
+        (
+            SpanProcessor,
+            "_on_ending",
+            "outcomes are missing on ordinary spans",
+            "opentelemetry-sdk",
+        ),
     ],
 )
 def test_a_seam_that_is_gone_says_what_is_lost(
-    owner: object, name: str, lost: str, monkeypatch: pytest.MonkeyPatch
+    owner: object, name: str, lost: str, package: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The message names the loss, and the kind of error that told it."""
+    """The message names the loss, the release that moved it and the error that told it."""
     monkeypatch.delattr(owner, name)
     told = [message for seam in SEAMS if (message := seam.check()) is not None]
-    assert told == [f"{lost} (AttributeError)"]
+    assert told == [f"{lost} with {package} {version(package)} (AttributeError)"]

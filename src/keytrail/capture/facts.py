@@ -99,8 +99,9 @@ class RequestFacts(NamedTuple):
         found: dict[str, Attribute] = {
             "http.request.method": self.method,
             "url.path": self.path,
-            "server.address": self.host,
         }
+        if self.host:
+            found["server.address"] = self.host
         if self.client is not None:
             found["client.address"] = self.client
         if self.user_agent is not None:

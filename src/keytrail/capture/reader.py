@@ -145,6 +145,10 @@ class RequestReader:
         return Read(facts, identified.secrets, identified.user_tokens)
 
     def _identify(self, view: RequestView, host: str) -> Identified:
+        identified = self._identify_anywhere(view, host)
+        return _in_metadata(identified) if view.metadata else identified
+
+    def _identify_anywhere(self, view: RequestView, host: str) -> Identified:
         """Identify the keys of a request, or remember what the very same headers told before."""
         lines = self._extraction.lines(view)
         if self._extraction.may_be_beside_headers(view, host):
@@ -160,6 +164,15 @@ class RequestReader:
             if _lasts(known, lines):
                 self._known[host, lines] = known
         return known
+
+
+def _in_metadata(identified: Identified) -> Identified:
+    return identified._replace(
+        keys=tuple(
+            key._replace(location="metadata") if key.location == "header" else key
+            for key in identified.keys
+        )
+    )
 
 
 def _lasts(identified: Identified, lines: tuple[Header, ...]) -> bool:

@@ -34,6 +34,8 @@ class RequestView(NamedTuple):
     """Address of the direct peer of an incoming request, without port."""
     userinfo: bytes = b""
     """What stands before ``@`` in an outgoing URL, still percent-encoded."""
+    metadata: bool = False
+    """Whether the headers are the metadata of a gRPC call."""
 
     def header(self, name: str) -> bytes | None:
         """Return the first value of the lower-case header ``name``."""

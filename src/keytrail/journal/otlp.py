@@ -195,10 +195,7 @@ def _session(settings: Settings, headers: Mapping[str, str]) -> Any:
 
 
 def _grpc(destination: Destination, settings: Settings, heard: Heard, signal: Signal) -> Exporter:
-    from grpc import (  # type: ignore[import-untyped]
-        Compression,
-        ssl_channel_credentials,
-    )
+    from grpc import Compression, ssl_channel_credentials
 
     listening = grpc_listening(_exporter_class(destination, signal), heard)
     if destination.inherited:

@@ -114,7 +114,7 @@ class Audit:
     def finished(self, span: ReadableSpan, use: OpenUse) -> None:
         """Queue an ended use for the journal; one without a key only where it was denied."""
         if not use.carries_key:
-            told = use.outcome(limits.held(span), failed=not span.status.is_ok)
+            told = use.outcome(span)
             if told != "denied":
                 self.uses.keyless(told)
                 return

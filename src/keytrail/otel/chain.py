@@ -15,9 +15,11 @@ current: ContextVar[Chain | None] = ContextVar("keytrail-chain", default=None)
 class Chain:
     """What the hops of one call have in common."""
 
-    __slots__ = ("first_host", "last_status", "seen", "uses")
+    __slots__ = ("first_host", "last_status", "seen", "sent", "uses", "within")
 
-    def __init__(self) -> None:
+    def __init__(self, within: str | None = None) -> None:
+        self.within = within
+        """The library whose call this is."""
         self.seen = False
         """Whether a tap saw any request of the call, with a key or without."""
         self.uses = 0
@@ -25,6 +27,8 @@ class Chain:
         self.first_host: tuple[str, int | None] | None = None
         """Host and port of the first hop."""
         self.last_status: int | None = None
+        self.sent: set[str] = set()
+        """Fingerprints of the keys that were sent so far."""
 
     @property
     def redirected(self) -> bool:

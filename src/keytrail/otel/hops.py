@@ -15,7 +15,7 @@ from keytrail.otel.use import OpenUse, status_names
 from keytrail.otel.verdict import DroppedCall, plain
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from keytrail.capture.facts import RequestFacts
     from keytrail.capture.view import RequestView
@@ -28,27 +28,61 @@ _entropy = SystemRandom()
 
 
 class Hop:
-    """One request on the wire that turned out to carry no key; a redirect may follow it."""
+    """One request on the wire; a redirect may follow it."""
 
-    def __init__(self, chain: Chain, trace_id: int) -> None:
+    is_use = False
+    """Whether it carries a key."""
+
+    def __init__(self, chain: Chain) -> None:
         self._chain = chain
-        self.trace_id = trace_id
 
     def finish(self, status: int) -> None:
         """Tell that the response's head arrived with ``status``."""
         self._chain.last_status = status
 
-    def fail(self, error: BaseException) -> None:
+    def fail(self, error: BaseException) -> None:  # noqa: ARG002 - uses name it
         """Tell that no response came."""
+        self._chain.last_status = None
+
+    def amend(self, facts: RequestFacts) -> None:
+        """Tell more of a request that is a use."""
+
+
+class KeylessHop(Hop):
+    """A request without a key: it matters only where it leads."""
+
+    def __init__(self, chain: Chain, read: Callable[[], RequestView]) -> None:
+        super().__init__(chain)
+        self._read = read
+
+    def finish(self, status: int) -> None:
+        """Keep where the chain began, if a redirect leads on from here."""
+        super().finish(status)
+        if self._chain.redirected and self._chain.first_host is None:
+            try:
+                view = self._read()
+            except Exception as error:  # noqa: BLE001 - the response goes to the application
+                faults.report("outgoing.redirect", error)
+            else:
+                self._chain.first_host = (view.host, view.port)
 
 
 class SpanHop(Hop):
     """A use whose span is the application's own CLIENT span."""
 
+    is_use = True
+
     def __init__(self, audit: Audit, chain: Chain, facts: RequestFacts, span: Any) -> None:
-        super().__init__(chain, span.get_span_context().trace_id)
+        super().__init__(chain)
+        self._audit = audit
+        self._span = span
         self._use = OpenUse(facts, {}, {})
         audit.begin(span, self._use)
+
+    def amend(self, facts: RequestFacts) -> None:
+        """Put the facts that are known now onto the span."""
+        self._use.amend(facts)
+        self._audit.begin(self._span, self._use)
 
     def finish(self, status: int) -> None:
         """Tell the span's use how its first hop was answered."""
@@ -57,11 +91,14 @@ class SpanHop(Hop):
 
     def fail(self, error: BaseException) -> None:
         """Tell the span's use what its first hop raised."""
+        super().fail(error)
         self._use.error = type(error).__qualname__
 
 
 class OwnHop(Hop):
     """A use that exists in the journal only: late promotion, a further hop, an untraced call."""
+
+    is_use = True
 
     def __init__(
         self,
@@ -71,21 +108,26 @@ class OwnHop(Hop):
         context: SpanContext,
         call: DroppedCall,
     ) -> None:
-        super().__init__(chain, context.trace_id)
+        super().__init__(chain)
         self._audit = audit
         self._context = context
         self._call = call
         self._use = OpenUse(facts, call.attributes, {})
         audit.follow(self._span({}, Status(), None), self._use)
 
+    def amend(self, facts: RequestFacts) -> None:
+        """Keep the facts that are known now."""
+        self._use.amend(facts)
+
     def finish(self, status: int) -> None:
         """End the use with the response's status."""
         super().finish(status)
         self._use.status = status
-        self._end(dict.fromkeys(status_names(self._call.attributes), status), Status())
+        self._end(dict.fromkeys(status_names(status, self._call.attributes), status), Status())
 
     def fail(self, error: BaseException) -> None:
         """End the use with what was raised."""
+        super().fail(error)
         self._use.error = type(error).__qualname__
         self._end({"error.type": self._use.error}, Status(StatusCode.ERROR))
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
 from opentelemetry import context as otel_context
 
-from keytrail.capture.adapters.carriers import adapter_of
+from keytrail.capture.adapters.carriers import readable
 from keytrail.capture.facts import RequestFacts
 
 if TYPE_CHECKING:
@@ -20,20 +21,30 @@ if TYPE_CHECKING:
 
 _SLOT = otel_context.create_key("keytrail-incoming")
 _LEFT = "keytrail.incoming"
+_PEERS = ("network.peer.address", "net.peer.ip")
+"""Where instrumentations of gRPC put the peer when they start the span."""
+
+_arrived: ContextVar[Incoming | None] = ContextVar("keytrail-arrived", default=None)
+"""The request that came in in this context, and whose carrier is still to come."""
 
 
 class Incoming:
     """One incoming request on its way to its SERVER span; holds facts, never a raw key."""
 
-    __slots__ = ("_facts", "remembered", "said", "span", "start_attributes")
+    __slots__ = ("_client_of", "_facts", "remembered", "said", "span", "start_attributes")
 
     def __init__(
         self,
         facts: RequestFacts | Callable[[], RequestFacts],
         remembered: tuple[Remembered, ...] = (),
+        client_of: Callable[[str], str | None] | None = None,
     ) -> None:
-        """``facts`` of a request that certainly carries no key may wait until they are needed."""
+        """``facts`` of a request that certainly carries no key may wait until they are needed.
+
+        ``client_of`` tells the client by the peer, where only the span's attributes name that one.
+        """
         self._facts = facts
+        self._client_of = client_of
         self.remembered = remembered
         self.span: Span | None = None
         """The recorded SERVER span that took these facts; a later one in the Context is inner."""
@@ -54,6 +65,19 @@ class Incoming:
             self._facts = self._facts()
         return self._facts
 
+    def starts(self, attributes: Mapping[str, Any]) -> None:
+        """Tell that the request's SERVER span starts with ``attributes``."""
+        self.start_attributes = attributes
+        if self._client_of is None:
+            return
+        facts, client_of = self._facts, self._client_of
+        named = next((attributes[name] for name in _PEERS if name in attributes), "")
+        peer = str(named).strip("[]")
+        if isinstance(facts, RequestFacts):
+            self._facts = facts._replace(client=client_of(peer))
+        else:
+            self._facts = lambda: facts()._replace(client=client_of(peer))
+
     def into(self, context: Context) -> Context:
         """Return ``context`` with this request in it."""
         return otel_context.set_value(_SLOT, self, context)
@@ -61,24 +85,47 @@ class Incoming:
 
 def read_carrier(audit: Audit, carrier: Any) -> Incoming | None:
     """Read the request that ``carrier`` belongs to; ``None`` for messages and unknown kinds."""
-    adapter = adapter_of(carrier)
-    if adapter is None:
+    found = readable(carrier)
+    if found is None:
         return None
+    adapter, carrier = found
     reader = audit.reader
+
+    def keyless(**of_view: Any) -> RequestFacts:
+        return reader.keyless(adapter.view(carrier, reader)._replace(**of_view))
+
+    def client_of(peer: str) -> str | None:
+        return keyless(peer=peer).client
+
+    peer_is_to_come = client_of if carrier.get("type") == "rpc" else None
     if not adapter.may_carry_key(carrier, reader):
-        return Incoming(lambda: reader.keyless(adapter.view(carrier, reader)))
+        return Incoming(keyless, client_of=peer_is_to_come)
     read = reader.incoming(adapter.view(carrier, reader))
-    return Incoming(read.facts, audit.remember(read))
+    return Incoming(read.facts, audit.remember(read), peer_is_to_come)
 
 
-def leave_in(carrier: dict[str, Any], incoming: Incoming) -> None:
-    """Leave ``incoming`` in a carrier that is on its way to the propagator."""
-    carrier[_LEFT] = incoming
+def leave_in(carrier: Any, incoming: Incoming) -> None:
+    """Leave ``incoming`` in a carrier that is on its way to the propagator, or in this context."""
+    if carrier is None:
+        _arrived.set(incoming)
+    elif isinstance(carrier, dict):
+        carrier[_LEFT] = incoming
+    else:
+        setattr(carrier, _LEFT, incoming)
 
 
 def left_in(carrier: Any) -> Incoming | None:
     """Return what :func:`leave_in` left, for the one SERVER span that it is for."""
-    return carrier.pop(_LEFT, None) if isinstance(carrier, dict) else None
+    held = carrier if isinstance(carrier, dict) else getattr(carrier, "__dict__", None)
+    return held.pop(_LEFT, None) if held else None
+
+
+def arrived() -> Incoming | None:
+    """Return what :func:`leave_in` left in this context, for the first that asks."""
+    incoming = _arrived.get()
+    if incoming is not None:
+        _arrived.set(None)
+    return incoming
 
 
 def incoming_of(context: Context | None = None) -> Incoming | None:

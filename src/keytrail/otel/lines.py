@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from opentelemetry.sdk.trace import ReadableSpan
-from opentelemetry.trace import StatusCode
 
+from keytrail.capture.outcome import grpc_name, is_grpc
 from keytrail.journal.codec import encode
 from keytrail.journal.columns import OF_ATTRIBUTE
 from keytrail.otel import limits
@@ -54,17 +54,13 @@ def prepare(
         batch,
         strict=True,
     ):
-        told = _outcome(span, use) if ended else "unknown"
+        told = use.outcome(span) if ended else "unknown"
         lines.append(encode(span, _columns(span, use, told), origin_id(span)))
         if ended:
             uses.count(use.facts, told)
         else:
             uses.provisional()
     return lines
-
-
-def _outcome(span: ReadableSpan, use: OpenUse) -> Outcome:
-    return use.outcome(limits.held(span), failed=span.status.status_code is StatusCode.ERROR)
 
 
 def _whole(span: ReadableSpan, use: OpenUse, whole_addresses: bool) -> ReadableSpan:
@@ -85,7 +81,7 @@ def _whole(span: ReadableSpan, use: OpenUse, whole_addresses: bool) -> ReadableS
     attributes.update(use.facts.seen())
     status = use.status_in(attributes)
     if status is not None:
-        attributes.update(dict.fromkeys(status_names(attributes), status))
+        attributes.update(dict.fromkeys(status_names(status, attributes), status))
     error = _error(span, use, attributes)
     if error is not None:
         attributes["error.type"] = error
@@ -111,6 +107,9 @@ def _error(span: ReadableSpan, use: OpenUse, attributes: Mapping[str, Any]) -> s
     told = attributes.get("error.type")
     if isinstance(told, str):
         return told
+    status = use.status_in(attributes)
+    if status and is_grpc(status):
+        return grpc_name(status)
     for event in span._events:
         raised = (event.attributes or {}).get("exception.type")
         if isinstance(raised, str):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from opentelemetry.sdk.trace import ReadableSpan, Span, SpanProcessor
-from opentelemetry.trace import SpanKind, StatusCode
+from opentelemetry.trace import SpanKind
 
 from keytrail import faults, semconv
 from keytrail.otel import limits
@@ -53,7 +53,7 @@ class AuditSpanProcessor(SpanProcessor):
         if use is None or not limits.has_room(span):
             return
         attributes = limits.held(span)
-        told = use.outcome(attributes, failed=span.status.status_code is StatusCode.ERROR)
+        told = use.outcome(span)
         if told == "denied" and not use.carries_key:
             attributes.update(use.marks(span))
         if semconv.SCHEMA_VERSION in attributes:

@@ -14,7 +14,7 @@ from opentelemetry.propagators.textmap import (
 )
 
 from keytrail import faults
-from keytrail.otel.incoming import left_in, read_carrier, without_incoming
+from keytrail.otel.incoming import arrived, left_in, read_carrier, without_incoming
 
 if TYPE_CHECKING:
     from opentelemetry.context import Context
@@ -48,6 +48,8 @@ class KeytrailPropagator(TextMapPropagator):
 
     def _with_facts(self, carrier: Any, context: Context) -> Context:
         incoming = left_in(carrier) or read_carrier(self._audit, carrier)
+        if incoming is None and isinstance(carrier, dict):
+            incoming = arrived()
         return without_incoming(context) if incoming is None else incoming.into(context)
 
     def inject(

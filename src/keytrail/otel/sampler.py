@@ -9,7 +9,7 @@ from opentelemetry.trace import Link, SpanKind, TraceState
 
 from keytrail import faults
 from keytrail.otel.incoming import incoming_of
-from keytrail.otel.use import is_http_call
+from keytrail.otel.use import is_call
 from keytrail.otel.verdict import StandIn, Upgraded, Verdict, plain
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ class KeytrailSampler(Sampler):
         incoming = incoming_of(parent_context)
         if incoming is None or incoming.span is not None:
             return _unmarked(result)
-        incoming.start_attributes = attributes or {}
+        incoming.starts(attributes or {})
         if result.decision is not Decision.DROP:
             return _unmarked(result)
         if not incoming.carries_key and not self._record_keyless:
@@ -81,7 +81,7 @@ class KeytrailSampler(Sampler):
 def _client(
     result: SamplingResult, parent_context: Context | None, name: str, attributes: Attributes
 ) -> SamplingResult:
-    if not attributes or not is_http_call(attributes):
+    if not attributes or not is_call(attributes):
         return _unmarked(result)
     stand_in = StandIn(result.trace_state, name, attributes, parent_context)
     return SamplingResult(result.decision, result.attributes, stand_in)

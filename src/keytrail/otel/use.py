@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from opentelemetry.trace import StatusCode
+
 from keytrail import semconv
 from keytrail.capture.facts import RequestFacts
-from keytrail.capture.outcome import Outcome, outcome
+from keytrail.capture.outcome import GRPC_NAMES, Outcome, is_grpc, outcome
+from keytrail.otel import limits
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -21,6 +24,10 @@ _CONVENTIONS = (
     ("http.method", "http.status_code"),
 )
 """Method and status, in the stable semantic convention and in the one before."""
+_RPC_STATUS = "rpc.grpc.status_code"
+_STATUSES = (*(status for _, status in _CONVENTIONS), _RPC_STATUS)
+_GRPC_CODES = {name: code for code, name in enumerate(GRPC_NAMES)}
+_CALLS = frozenset({"http.method", "http.request.method", "rpc.system", "rpc.system.name"})
 
 
 class OpenUse:
@@ -60,6 +67,10 @@ class OpenUse:
         self.told = False
         """Whether it was journaled before its end."""
 
+    def amend(self, facts: RequestFacts) -> None:
+        """Replace what is known of a request with a key, which had more added to it."""
+        self._request = facts
+
     @property
     def facts(self) -> RequestFacts:
         """What is known of the request."""
@@ -74,19 +85,21 @@ class OpenUse:
         found[semconv.SAMPLED] = span.context.trace_flags.sampled
         return found
 
-    def outcome(self, attributes: Mapping[str, Any], *, failed: bool) -> Outcome:
+    def outcome(self, span: ReadableSpan) -> Outcome:
         """Tell how the use ended, from the wire and else from its span."""
-        return outcome(self.status_in(attributes), failed=failed or self.error is not None)
+        failed = self.error is not None or span.status.status_code is StatusCode.ERROR
+        status = self.status_in(limits.held(span))
+        return outcome(status, failed=failed or (status == 0 and bool(span._events)))
 
     def status_in(self, attributes: Mapping[str, Any]) -> int | None:
-        """Return the HTTP status: the wire's own, else the span's in either convention."""
+        """Return the HTTP status or gRPC code: the wire's own, else the span's."""
         if self.status is not None or self.error is not None:
             return self.status
-        for _, name in _CONVENTIONS:
+        for name in _STATUSES:
             status = attributes.get(name)
             if isinstance(status, int):
                 return status
-        return None
+        return _GRPC_CODES.get(str(attributes.get("rpc.response.status_code")))
 
 
 class Entry(NamedTuple):
@@ -98,15 +111,17 @@ class Entry(NamedTuple):
     """``False`` where it is told while it runs; another entry follows if its end is seen."""
 
 
-def is_http_call(attributes: Mapping[str, Any]) -> bool:
-    """Tell whether a CLIENT span's attributes are an HTTP request's, in either convention.
+def is_call(attributes: Mapping[str, Any]) -> bool:
+    """Tell whether a CLIENT span's attributes are an HTTP or RPC call's, in either convention.
 
-    Every stock HTTP instrumentation sets the method when it starts the span; clients of databases
-    and queues that send over HTTP do not.
+    Every stock instrumentation of such a client sets the method or the RPC system when it starts
+    the span; clients of databases and queues that send over HTTP do not.
     """
-    return "http.method" in attributes or "http.request.method" in attributes
+    return not _CALLS.isdisjoint(attributes)
 
 
-def status_names(attributes: Mapping[str, Any]) -> list[str]:
-    """Return the attributes that hold the status in the conventions that ``attributes`` follow."""
-    return [status for method, status in _CONVENTIONS if method in attributes]
+def status_names(status: int, attributes: Mapping[str, Any]) -> list[str]:
+    """Return the attributes that hold ``status`` in the conventions that ``attributes`` follow."""
+    if is_grpc(status):
+        return [_RPC_STATUS]
+    return [name for method, name in _CONVENTIONS if method in attributes]

@@ -14,15 +14,18 @@ from opentelemetry.trace import SpanKind
 from keytrail import faults
 from keytrail.otel import chain as chains
 from keytrail.otel.chain import Chain, chain_on
-from keytrail.otel.hops import Hop, OwnHop, SpanHop, further_call
+from keytrail.otel.hops import Hop, KeylessHop, OwnHop, SpanHop, further_call
 from keytrail.otel.incoming import leave_in, read_carrier
-from keytrail.otel.use import is_http_call
-from keytrail.otel.verdict import DroppedCall, StandIn
+from keytrail.otel.use import is_call
+from keytrail.otel.verdict import StandIn
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from opentelemetry.trace import SpanContext
+
     from keytrail.capture.facts import RequestFacts
+    from keytrail.capture.reader import Read
     from keytrail.capture.view import RequestView
     from keytrail.otel.audit import Audit
 
@@ -34,19 +37,26 @@ class TappedWire:
         self._audit = audit
         self.reader = audit.reader
 
-    def arrived(self, carrier: dict[str, Any]) -> None:
+    def arrived(self, read: Callable[[], dict[str, Any]], carrier: Any = None) -> None:
         """Read a request now, for the propagator: its carrier may have changed by then."""
         try:
-            incoming = read_carrier(self._audit, carrier)
+            incoming = read_carrier(self._audit, read())
             if incoming is not None:
                 leave_in(carrier, incoming)
         except Exception as error:  # noqa: BLE001 - the request goes on
             faults.report("arrived", error)
 
     @contextmanager
-    def chain(self) -> Iterator[Chain]:
-        """Hold together the hops of one call; the calls that it makes inside are its own."""
-        chain = Chain()
+    def chain(self, within: str, *, joins: bool = False) -> Iterator[Chain]:
+        """Hold together the hops of one call.
+
+        ``joins``: the library calls itself for every hop, so that an outer call is the same one.
+        """
+        outer = chains.current.get()
+        if joins and outer is not None and outer.within == within:
+            yield outer
+            return
+        chain = Chain(within)
         token = chains.current.set(chain)
         try:
             yield chain
@@ -58,66 +68,90 @@ class TappedWire:
         may_carry_key: Callable[[], bool],
         read: Callable[[], RequestView],
         *,
-        across_spans: bool = False,
+        within: str | None = None,
+        again: Any = None,
     ) -> Hop | None:
         """Tell that a request is about to be sent; ``None`` where it is certainly not a use.
 
         ``may_carry_key`` is never wrong when it says no; ``read`` is called only if it says yes.
-        ``across_spans``: the library starts a span for each hop, and :meth:`chain` holds them.
+        ``within``: whose :meth:`chain` holds the hops of its call. ``again``: this is a request
+        that was begun before, and had more added to it since.
         """
         try:
             if otel_context.get_value(_SUPPRESS_INSTRUMENTATION_KEY):
                 return None
-            spanning = chains.current.get() if across_spans else None
+            spanning = chains.current.get()
             if spanning is not None:
-                spanning.seen = True
-            return self._begin(read(), spanning) if may_carry_key() else None
+                if spanning.within == within:
+                    spanning.seen = True
+                else:
+                    spanning = None
+            span = trace.get_current_span()
+            of_span = chain_on(span) if _is_call(span) else None
+            if may_carry_key():
+                if again is not None and again.is_use:
+                    return self._amended(again, read())
+                return self._keyed(read(), span, of_span, spanning or of_span or Chain())
+            chain = spanning or of_span
+            return None if chain is None else KeylessHop(chain, read)
         except Exception as error:  # noqa: BLE001 - the call goes on, unseen and counted
             faults.report("outgoing", error)
             return None
 
-    def _begin(self, view: RequestView, spanning: Chain | None) -> Hop:
-        span = trace.get_current_span()
-        call = _dropped_call(span)
-        of_span = chain_on(span) if call is not None or _is_recorded_call(span) else None
-        chain = spanning or of_span or Chain()
+    def _keyed(
+        self, view: RequestView, span: trace.Span, of_span: Chain | None, chain: Chain
+    ) -> Hop:
         if chain.first_host is None:
             chain.first_host = (view.host, view.port)
-        read = self._audit.reader.outgoing(view, chain.first_host, chain.redirected)
+        read = self._read(chain, view)
+        chain.sent.update([key.hash for key in read.facts.keys])
         remembered = self._audit.remember(read)
-        hop = self._hop(span, call, of_span, chain, view, read.facts)
-        self._audit.memory.bind(hop.trace_id, remembered)
+        context, hop = self._hop(span, of_span, chain, view, read.facts)
+        self._audit.memory.bind(context.trace_id, remembered)
         return hop
+
+    def _amended(self, hop: Hop, view: RequestView) -> Hop:
+        read = self._audit.reader.outgoing(view)
+        self._audit.memory.bind(
+            trace.get_current_span().get_span_context().trace_id, self._audit.remember(read)
+        )
+        hop.amend(read.facts)
+        return hop
+
+    def _read(self, chain: Chain, view: RequestView) -> Read:
+        """Read a hop; where it goes to another host, a key that is new there was meant for it."""
+        reader, first = self._audit.reader, chain.first_host
+        if chain.redirected or first == (view.host, view.port):
+            return reader.outgoing(view, first, chain.redirected)
+        read = reader.outgoing(view)
+        if chain.sent.isdisjoint([key.hash for key in read.facts.keys]):
+            return read
+        return reader.outgoing(view, first)
 
     def _hop(
         self,
         span: trace.Span,
-        call: DroppedCall | None,
         of_span: Chain | None,
         chain: Chain,
         view: RequestView,
         facts: RequestFacts,
-    ) -> Hop:
+    ) -> tuple[SpanContext, Hop]:
         context = span.get_span_context()
         if not facts.keys:
-            return Hop(chain, context.trace_id)
+            return context, Hop(chain)
         if of_span is None or of_span.uses:
-            return OwnHop(self._audit, chain, facts, *further_call(context, view))
+            context, call = further_call(context, view)
+            return context, OwnHop(self._audit, chain, facts, context, call)
         of_span.uses += 1
-        if call is None:
-            return SpanHop(self._audit, chain, facts, span)
-        return OwnHop(self._audit, chain, facts, context, call)
+        if isinstance(context.trace_state, StandIn):
+            return context, OwnHop(self._audit, chain, facts, context, context.trace_state.call)
+        return context, SpanHop(self._audit, chain, facts, span)
 
 
-def _is_recorded_call(span: trace.Span) -> bool:
+def _is_call(span: trace.Span) -> bool:
+    """Tell whether ``span`` is that of a call, recorded or the stand-in of a dropped one."""
+    if not span.is_recording():
+        return isinstance(span.get_span_context().trace_state, StandIn)
     return (
-        isinstance(span, Span)
-        and span.kind is SpanKind.CLIENT
-        and span.is_recording()
-        and is_http_call(span._attributes or {})
+        isinstance(span, Span) and span.kind is SpanKind.CLIENT and is_call(span._attributes or {})
     )
-
-
-def _dropped_call(span: trace.Span) -> DroppedCall | None:
-    state = span.get_span_context().trace_state
-    return state.call if isinstance(state, StandIn) and not span.is_recording() else None

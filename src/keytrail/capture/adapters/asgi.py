@@ -1,4 +1,4 @@
-"""ASGI: FastAPI, Starlette and every other application that is called with a scope."""
+"""ASGI: every application that is called with a scope, whatever framework it is written in."""
 
 from __future__ import annotations
 
@@ -14,8 +14,11 @@ if TYPE_CHECKING:
 
 
 def is_scope(carrier: Mapping[str, Any]) -> bool:
-    """Tell whether ``carrier`` is the scope of an HTTP request or a WebSocket handshake."""
-    return carrier.get("type") in ("http", "websocket") and "headers" in carrier
+    """Tell whether ``carrier`` is the scope of an HTTP request or a WebSocket handshake.
+
+    The adapters of other carriers make scopes, too, of type ``rpc`` for a call of gRPC.
+    """
+    return carrier.get("type") in ("http", "websocket", "rpc") and "headers" in carrier
 
 
 def may_carry_key(scope: Mapping[str, Any], reader: RequestReader) -> bool:
@@ -49,6 +52,7 @@ def view(scope: Mapping[str, Any], reader: RequestReader) -> RequestView:
         query=scope.get("query_string") or b"",
         headers=headers,
         peer=client[0] if client else "",
+        metadata=scope["type"] == "rpc",
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Protocol
 
-from keytrail.capture.adapters import asgi, wsgi
+from keytrail.capture.adapters import aiohttp_server, asgi, wsgi
 
 if TYPE_CHECKING:
     from keytrail.capture.reader import RequestReader
@@ -21,12 +21,14 @@ class CarrierAdapter(Protocol):
         """Read the carrier."""
 
 
-def adapter_of(carrier: Any) -> CarrierAdapter | None:
-    """Return what reads ``carrier``; ``None`` for messages and unknown kinds."""
+def readable(carrier: Any) -> tuple[CarrierAdapter, Any] | None:
+    """Return an adapter and what it reads of ``carrier``; ``None`` for messages and the like."""
     if not isinstance(carrier, dict):
+        if aiohttp_server.is_request(carrier):
+            return asgi, aiohttp_server.scope(carrier)
         return None
     if asgi.is_scope(carrier):
-        return asgi
+        return asgi, carrier
     if wsgi.is_environ(carrier):
-        return wsgi
+        return wsgi, carrier
     return None

@@ -22,7 +22,7 @@ def install(wire: Wire) -> list[Tap]:
     def tapping_call(answer: Callable[..., Any]) -> Callable[..., Any]:
         def __call__(app: flask.Flask, environ: Any, start_response: Any) -> Any:  # noqa: N807
             if isinstance(environ, dict):
-                wire.arrived(environ)
+                wire.arrived(lambda: environ, environ)
             return answer(app, environ, start_response)
 
         return __call__

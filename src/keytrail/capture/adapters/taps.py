@@ -37,24 +37,33 @@ class Wire(Protocol):
     reader: RequestReader
     """Knows which headers a view must hold, and where a key can be."""
 
-    def arrived(self, carrier: dict[str, Any]) -> None:
-        """Tell that a request came in, before the application can change its carrier."""
+    def arrived(self, read: Callable[[], dict[str, Any]], carrier: Any = None) -> None:
+        """Tell that a request came in, before anybody can change it or lose parts of it.
+
+        ``read`` returns it as a scope or an environ. ``carrier``: what its instrumentation will
+        hand to the propagator, an environ or an object; by default, the next plain dictionary.
+        """
 
     def begin(
         self,
         may_carry_key: Callable[[], bool],
         read: Callable[[], RequestView],
         *,
-        across_spans: bool = False,
+        within: str | None = None,
+        again: Hop | None = None,
     ) -> Hop | None:
         """Tell that a request is about to be sent; ``None`` where it is certainly not a use.
 
         ``may_carry_key`` is never wrong when it says no; ``read`` is called only if it says yes.
-        ``across_spans``: the library starts a span for each hop, and :meth:`chain` holds them.
+        ``within``: whose :meth:`chain` holds the hops of its call. ``again``: this is a request
+        that was begun before, and had more added to it since.
         """
 
-    def chain(self) -> AbstractContextManager[Chain]:
-        """Hold the hops of one call together."""
+    def chain(self, within: str, *, joins: bool = False) -> AbstractContextManager[Chain]:
+        """Hold the hops of one call together.
+
+        ``joins``: the library calls itself for every hop, so that an outer call is the same one.
+        """
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +84,19 @@ class Tap:
             delattr(self.owner, self.name)
         else:
             setattr(self.owner, self.name, self.original)
+
+
+def holding(wire: Wire, within: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Return what holds together the hops of a function that calls itself for each of them."""
+
+    def tapping(call: Callable[..., Any]) -> Callable[..., Any]:
+        def held(*args: Any, **kwargs: Any) -> Any:
+            with wire.chain(within, joins=True):
+                return call(*args, **kwargs)
+
+        return held
+
+    return tapping
 
 
 def put(owner: Any, name: str, tapping: Callable[[Callable[..., Any]], Callable[..., Any]]) -> Tap:

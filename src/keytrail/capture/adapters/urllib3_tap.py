@@ -1,127 +1,22 @@
-"""urllib3's connections: requests, and everything else that sends through them."""
+"""urllib3: requests, botocore and everything else that sends through its connections."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
+from urllib3.connection import HTTPConnection
+from urllib3.connectionpool import HTTPConnectionPool
+from urllib3.poolmanager import PoolManager
 
-from urllib3.connection import HTTPConnection, HTTPSConnection
-
-from keytrail.capture.adapters.taps import Hop, Tap, Wire, put
-from keytrail.capture.view import RequestView
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from keytrail.capture.reader import RequestReader
-
-_HOP = "_keytrail_hop"
+from keytrail.capture.adapters.http_client_tap import tap_connections
+from keytrail.capture.adapters.taps import Tap, Wire, holding, put
 
 
 def install(wire: Wire) -> list[Tap]:
-    """Tap the request as it goes out and the response's head as it comes back."""
+    """Tap every connection, and hold the hops of one ``urlopen`` together.
 
-    def tapping_request(send: Callable[..., Any]) -> Callable[..., Any]:
-        def request(connection: Any, *args: Any, **kwargs: Any) -> Any:
-            hop = wire.begin(
-                lambda: _may_carry_key(connection, wire.reader, *args, **kwargs),
-                lambda: _view(connection, wire.reader.wanted, *args, **kwargs),
-            )
-            if hop is None:
-                connection.__dict__.pop(_HOP, None)
-                return send(connection, *args, **kwargs)
-            try:
-                result = send(connection, *args, **kwargs)
-            except BaseException as error:
-                hop.fail(error)
-                raise
-            setattr(connection, _HOP, hop)
-            return result
-
-        return request
-
-    def tapping_getresponse(receive: Callable[..., Any]) -> Callable[..., Any]:
-        def getresponse(connection: Any, *args: Any, **kwargs: Any) -> Any:
-            hop: Hop | None = connection.__dict__.pop(_HOP, None)
-            if hop is None:
-                return receive(connection, *args, **kwargs)
-            try:
-                response = receive(connection, *args, **kwargs)
-            except BaseException as error:
-                hop.fail(error)
-                raise
-            hop.finish(response.status)
-            return response
-
-        return getresponse
-
+    It calls itself for a redirect or a retry, and its instrumentation makes a span of each.
+    """
     return [
-        put(HTTPConnection, "request", tapping_request),
-        put(HTTPConnection, "getresponse", tapping_getresponse),
+        *tap_connections(HTTPConnection, wire, "urllib3"),
+        put(HTTPConnectionPool, "urlopen", holding(wire, "urllib3")),
+        put(PoolManager, "urlopen", holding(wire, "urllib3")),
     ]
-
-
-def _may_carry_key(
-    connection: Any,
-    reader: RequestReader,
-    method: str,  # noqa: ARG001 - urllib3 passes them by position
-    url: str,
-    body: Any = None,  # noqa: ARG001
-    headers: Any = None,
-    **_: Any,
-) -> bool:
-    names = [name.lower() for name in headers or ()]
-    return not url.startswith("/") or reader.may_go_out(names, url, _host(connection))
-
-
-def _view(
-    connection: Any,
-    wanted: frozenset[str],
-    method: str,
-    url: str,
-    body: Any = None,  # noqa: ARG001 - urllib3 passes it by position
-    headers: Any = None,
-    **_: Any,
-) -> RequestView:
-    target = urlsplit(url)
-    scheme, host, port = target.scheme, target.hostname, target.port
-    if not scheme:
-        scheme = "https" if isinstance(connection, HTTPSConnection) else "http"
-        host = _host(connection)
-        port = getattr(connection, "_tunnel_port", None) or connection.port
-    return RequestView(
-        method=method,
-        scheme=scheme,
-        host=(host or "").strip("[]").lower(),
-        port=port,
-        path=target.path,
-        query=target.query.encode("utf-8", "surrogatepass"),
-        headers=_headers(headers, wanted),
-    )
-
-
-def _headers(headers: Any, wanted: frozenset[str]) -> list[tuple[str, bytes]]:
-    kept = []
-    for name, value in (headers or {}).items():
-        lower = _lower(name)
-        if lower in wanted:
-            kept.append((lower, value if isinstance(value, bytes) else _wire(value)))
-    return kept
-
-
-def _host(connection: Any) -> str:
-    """Return the host that is called, whatever proxy the connection goes through."""
-    host: str = getattr(connection, "_tunnel_host", None) or connection.host
-    return host
-
-
-def _lower(name: str | bytes) -> str:
-    return (name if isinstance(name, str) else name.decode("latin-1")).lower()
-
-
-def _wire(value: Any) -> bytes:
-    """Encode as http.client's ``putheader`` does, and never fail where it would."""
-    try:
-        return str(value).encode("latin-1")
-    except UnicodeEncodeError:
-        return str(value).encode("utf-8", "surrogatepass")

@@ -1,4 +1,4 @@
-"""WSGI: Flask and every other application that is called with an environ."""
+"""WSGI: every application that is called with an environ, whatever framework it is written in."""
 
 from __future__ import annotations
 

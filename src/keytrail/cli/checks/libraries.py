@@ -12,10 +12,32 @@ if TYPE_CHECKING:
 
     from keytrail.settings import Settings
 
-SUPPORTED: Final = ("fastapi", "starlette", "flask", "requests", "httpx")
+SUPPORTED: Final = {
+    "fastapi": ("fastapi",),
+    "starlette": ("starlette",),
+    "flask": ("flask",),
+    "django": ("django",),
+    "litestar": ("asgi",),
+    "falcon": ("falcon",),
+    "pyramid": ("pyramid",),
+    "tornado": ("tornado",),
+    "aiohttp": ("aiohttp-server", "aiohttp-client"),
+    "grpcio": ("grpc",),
+    "requests": ("requests",),
+    "httpx": ("httpx",),
+    "httpx2": ("httpx",),
+    "urllib3": ("urllib3",),
+    "botocore": ("botocore",),
+}
 """Libraries by their own name; ``opentelemetry-instrumentation-<name>`` instruments each."""
 
-_PART_OF: Final = {"starlette": "fastapi"}
+SERVERS: Final = frozenset({"asgi", "wsgi", "aiohttp-server", "grpc_server", "grpc_aio_server"})
+"""Instrumentations of servers that go by another name where they are switched off."""
+
+_CLIENTS: Final = frozenset({"requests", "httpx", "httpx2", "urllib3", "botocore"})
+"""Libraries whose calls are seen on the wire, whoever traces them."""
+
+_PART_OF: Final = {"starlette": "fastapi", "urllib3": "requests"}
 """A library whose instrumentation is not needed where the other one is instrumented."""
 
 
@@ -34,25 +56,25 @@ def checks(_settings: Settings, _environ: Mapping[str, str]) -> Iterator[Check]:
 
 
 def _library(name: str) -> Check:
-    title = f"library {name}"
-    instrumentation = _found(_package(name))
-    if instrumentation is None:
-        return Check(
-            title,
-            "warn",
-            f"{version(name)} is not instrumented: its calls are not seen",
-            _add(name),
+    title, needed = f"library {name}", [_package(part) for part in SUPPORTED[name]]
+    missing = [package for package in needed if _found(package) is None]
+    if missing:
+        lost = (
+            "each of its calls is a use of its own, outside of any trace"
+            if name in _CLIENTS
+            else "its calls are not seen"
         )
-    if not _fits(instrumentation):
-        return Check(
-            title,
-            "fail",
-            f"{version(name)} is not supported by {_package(name)} {instrumentation.version}",
-            f"pip install --upgrade {name} {_package(name)}",
-        )
-    return Check(
-        title, "ok", f"{version(name)}, instrumented by {_package(name)} {instrumentation.version}"
-    )
+        return Check(title, "warn", f"{version(name)} is not instrumented: {lost}", _add(missing))
+    for package in needed:
+        if not _fits(distribution(package)):
+            return Check(
+                title,
+                "fail",
+                f"{version(name)} is not supported by {package} {version(package)}",
+                f"pip install --upgrade {name} {package}",
+            )
+    by = ", ".join(f"{package} {version(package)}" for package in needed)
+    return Check(title, "ok", f"{version(name)}, instrumented by {by}")
 
 
 def _fits(instrumentation: Distribution) -> bool:
@@ -61,11 +83,11 @@ def _fits(instrumentation: Distribution) -> bool:
     return get_dist_dependency_conflicts(instrumentation) is None
 
 
-def _add(name: str) -> str:
+def _add(missing: list[str]) -> str:
     """Instrumentation packages work only with the base package of the same release."""
     base = _found("opentelemetry-instrumentation")
     release = f"=={base.version}" if base else ""
-    return f"pip install {_package(name)}{release}"
+    return f"pip install {' '.join(package + release for package in missing)}"
 
 
 def _is_covered(name: str) -> bool:

@@ -7,7 +7,7 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING, Final
 
 from keytrail.cli.checks.check import Check
-from keytrail.cli.checks.libraries import SUPPORTED
+from keytrail.cli.checks.libraries import SERVERS, SUPPORTED
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -49,7 +49,7 @@ def _instrumentations(environ: Mapping[str, str]) -> Iterator[Check]:
         yield Check(
             _DISABLED, "fail", "every instrumentation is off: no use is seen", _take_out("*")
         )
-    elif ours := sorted(disabled.intersection(SUPPORTED)):
+    elif ours := sorted(disabled.intersection({*SUPPORTED, *SERVERS})):
         names = ", ".join(ours)
         yield Check(_DISABLED, "warn", f"calls through {names} are not seen", _take_out(names))
 
@@ -58,7 +58,7 @@ def _take_out(names: str) -> str:
     return f"take {names} out of {_DISABLED}"
 
 
-_SEEN_ON_THE_WIRE = ("REQUESTS_", "HTTPX_", "URLLIB3_")
+_SEEN_ON_THE_WIRE = ("REQUESTS_", "HTTPX_", "URLLIB3_", "URLLIB_", "AIOHTTP_CLIENT_")
 """Clients whose taps see what their instrumentation was told to exclude."""
 
 

@@ -1,0 +1,134 @@
+"""Connections of http.client: urllib, urllib3, and whoever uses them directly."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import urlsplit
+
+from keytrail.capture.adapters.taps import Hop, Tap, Wire, put
+from keytrail.capture.view import RequestView
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from keytrail.capture.reader import RequestReader
+
+_HOP: Final = "_keytrail_hop"
+_TELLS: Final = "_keytrail_tells"
+"""Set while a tapped connection sends: one that hands on to its parent's method is told once."""
+_TLS_PORT: Final = 443
+
+
+def tap_connections(connections: type, wire: Wire, within: str) -> list[Tap]:
+    """Tap the requests of a class as they go out and the responses' heads as they come back."""
+
+    def tapping_request(send: Callable[..., Any]) -> Callable[..., Any]:
+        def request(connection: Any, *args: Any, **kwargs: Any) -> Any:
+            kept = connection.__dict__
+            if _TELLS in kept:
+                return send(connection, *args, **kwargs)
+            hop = wire.begin(
+                lambda: _may_carry_key(connection, wire.reader, *args, **kwargs),
+                lambda: _view(connection, wire.reader.wanted, *args, **kwargs),
+                within=within,
+            )
+            kept[_TELLS] = True
+            try:
+                result = send(connection, *args, **kwargs)
+            except BaseException as error:
+                kept.pop(_HOP, None)
+                if hop is not None:
+                    hop.fail(error)
+                raise
+            finally:
+                del kept[_TELLS]
+            kept[_HOP] = hop
+            return result
+
+        return request
+
+    def tapping_getresponse(receive: Callable[..., Any]) -> Callable[..., Any]:
+        def getresponse(connection: Any, *args: Any, **kwargs: Any) -> Any:
+            hop: Hop | None = connection.__dict__.pop(_HOP, None)
+            if hop is None:
+                return receive(connection, *args, **kwargs)
+            try:
+                response = receive(connection, *args, **kwargs)
+            except BaseException as error:
+                hop.fail(error)
+                raise
+            hop.finish(response.status)
+            return response
+
+        return getresponse
+
+    return [
+        put(connections, "request", tapping_request),
+        put(connections, "getresponse", tapping_getresponse),
+    ]
+
+
+def _may_carry_key(
+    connection: Any,
+    reader: RequestReader,
+    method: str,  # noqa: ARG001 - callers pass them by position
+    url: str,
+    body: Any = None,  # noqa: ARG001
+    headers: Any = None,
+    **_: Any,
+) -> bool:
+    names = [name.lower() for name in headers or ()]
+    return not url.startswith("/") or reader.may_go_out(names, url, _host(connection))
+
+
+def _view(
+    connection: Any,
+    wanted: frozenset[str],
+    method: str,
+    url: str,
+    body: Any = None,  # noqa: ARG001 - callers pass it by position
+    headers: Any = None,
+    **_: Any,
+) -> RequestView:
+    target = urlsplit(url)
+    scheme, host, port = target.scheme, target.hostname, target.port
+    if not scheme:
+        scheme = "https" if connection.default_port == _TLS_PORT else "http"
+        host = _host(connection)
+        port = getattr(connection, "_tunnel_port", None) or connection.port
+    return RequestView(
+        method=method,
+        scheme=scheme,
+        host=(host or "").strip("[]").lower(),
+        port=port,
+        path=target.path,
+        query=target.query.encode("utf-8", "surrogatepass"),
+        headers=_headers(headers, wanted),
+    )
+
+
+def _headers(headers: Any, wanted: frozenset[str]) -> list[tuple[str, bytes]]:
+    kept = []
+    for name, value in (headers or {}).items():
+        lower = _lower(name)
+        if lower in wanted:
+            kept.append((lower, value if isinstance(value, bytes) else _wire(value)))
+    return kept
+
+
+def _host(connection: Any) -> str:
+    """Return the host that is called, whatever proxy the connection goes through."""
+    host: str = getattr(connection, "_tunnel_host", None) or connection.host
+    return host
+
+
+def _lower(name: str | bytes) -> str:
+    return (name if isinstance(name, str) else name.decode("latin-1")).lower()
+
+
+def _wire(value: Any) -> bytes:
+    """Encode as http.client's ``putheader`` does, and never fail where it would."""
+    try:
+        return str(value).encode("latin-1")
+    except UnicodeEncodeError:
+        return str(value).encode("utf-8", "surrogatepass")

@@ -1,0 +1,18 @@
+"""httpx2."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import httpcore2
+import httpx2
+
+from keytrail.capture.adapters.httpx_clients import tap_clients
+
+if TYPE_CHECKING:
+    from keytrail.capture.adapters.taps import Tap, Wire
+
+
+def install(wire: Wire) -> list[Tap]:
+    """Tap its clients and the pools of httpcore2."""
+    return tap_clients(httpx2, httpcore2, wire)
