@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
     from keytrail.capture.facts import FoundKey
+    from keytrail.capture.providers import Home
     from keytrail.capture.view import RequestView
 
 WRONG_HOST: Final = "wrong_host"
@@ -72,19 +73,17 @@ def is_cleartext(view: RequestView) -> bool:
     return view.scheme in ("http", "ws") and not _is_loopback(view.host)
 
 
-def wrong_host(
-    view: RequestView, hosts: Sequence[str], first: Endpoint | None = None
-) -> str | None:
+def wrong_host(view: RequestView, home: Home, first: Endpoint | None = None) -> str | None:
     """Return the host that a key should have gone to, if the outgoing ``view`` goes to another.
 
-    It comes with its port where only that differs. ``hosts`` are the only ones that the key is
-    for, if that is known. Where it is not, a key that was meant for the ``first`` host of a chain
-    of redirects must not reach another one. Ports 80 and 443 are one: from ``http`` to ``https``
-    on a host is no other host.
+    It comes with its port where only that differs. ``home`` is where the key belongs. Where that is
+    not certain, a key that was meant for the ``first`` host of a chain of redirects must not reach
+    another one, unless both are the same provider's. Ports 80 and 443 are one: from ``http`` to
+    ``https`` on a host is no other host.
     """
-    if hosts:
-        return None if serves(hosts, view.host) else _expected(hosts, first)
-    if first is None:
+    if home.hosts and home.certain:
+        return None if serves(home.hosts, view.host) else _expected(home.hosts, first)
+    if first is None or serves(home.hosts, first[0]):
         return None
     host, port = first
     if host != view.host:

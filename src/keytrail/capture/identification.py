@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from keytrail.capture import findings
 from keytrail.capture.facts import FoundKey, KeyFacts
+from keytrail.capture.providers import Home
 
 if TYPE_CHECKING:
     from keytrail.capture.extraction import Found
@@ -23,8 +24,8 @@ class Identified(NamedTuple):
 
     keys: tuple[KeyFacts, ...]
     """The distinct keys; where one stood twice, the first place counts."""
-    hosts: tuple[tuple[str, ...], ...]
-    """For each key the only hosts that it may go to, empty where that is not known."""
+    homes: tuple[Home, ...]
+    """For each key the hosts where it belongs."""
     findings: frozenset[str]
     secrets: Secrets
     user_tokens: int
@@ -46,7 +47,7 @@ class Identifier:
 
     def identify(self, found: Found, host: str) -> Identified:
         """Identify all that was found; ``host`` is the called one, empty for incoming requests."""
-        distinct: dict[RawKey, tuple[KeyFacts, tuple[str, ...]]] = {}
+        distinct: dict[RawKey, tuple[KeyFacts, Home]] = {}
         told: set[str] = set()
         for key in found.keys:
             told |= findings.of_key(key)
@@ -58,18 +59,18 @@ class Identifier:
         secrets += [(secret, None) for secret in found.secrets]
         return Identified(
             tuple(facts for facts, _ in distinct.values()),
-            tuple(hosts for _, hosts in distinct.values()),
+            tuple(home for _, home in distinct.values()),
             frozenset(told),
             tuple(secrets),
             found.user_tokens,
             found.redacted_path,
         )
 
-    def _identify_key(self, key: FoundKey, host: str) -> tuple[KeyFacts, tuple[str, ...]]:
+    def _identify_key(self, key: FoundKey, host: str) -> tuple[KeyFacts, Home]:
         raw = key.raw.reveal()
         fingerprint = self._peppers.fingerprint(raw)
         previous = self._peppers.previous(raw)
-        provider, key_id, hosts = self._catalogue.identify(key, host)
+        provider, key_id, home = self._catalogue.identify(key, host)
         name = owner = environment = None
         entry = self._inventory.find(fingerprint, key_id)
         if entry is None and previous is not None:
@@ -78,7 +79,7 @@ class Identifier:
             name, owner, environment = entry.name, entry.owner, entry.environment
             provider = entry.provider or provider or (None if host else "self")
             key_id = key_id or entry.id
-            hosts = entry.hosts or hosts
+            home = Home(entry.hosts) if entry.hosts else home
         facts = KeyFacts(
             hash=fingerprint,
             pepper_id=self._peppers.id,
@@ -93,4 +94,4 @@ class Identifier:
             environment=environment,
             provider=provider,
         )
-        return facts, hosts
+        return facts, home

@@ -176,8 +176,8 @@ def _outgoing_findings(
         told.add(findings.REDIRECTED)
     if findings.is_cleartext(view):
         told.add(findings.CLEARTEXT_HTTP)
-    for hosts in identified.hosts:
-        expected = findings.wrong_host(view, hosts, first_host)
+    for home in identified.homes:
+        expected = findings.wrong_host(view, home, first_host)
         if expected is not None:
             told.add(findings.WRONG_HOST)
             return findings.in_order(told), expected
