@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 import platformdirs
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
@@ -72,8 +72,10 @@ class Settings:
         "keys", "Which JWTs count as keys: long-lived ones, by issuer and client, or every one."
     )
     catalogue: Path | None = _setting(None, "TOML file with more providers.")
-    inventory: Path | None = _setting(
-        None, "TOML or CSV file that names the owners of keys by fingerprint or public id."
+    inventory: Path | Callable[[], Iterable[Mapping[str, object]]] | None = _setting(
+        None,
+        "TOML or CSV file that names the owners of keys by fingerprint or public id; in code also "
+        "a function that returns the entries.",
     )
     trusted_proxies: tuple[Network, ...] = _setting(
         (), "Networks whose Forwarded and X-Forwarded-For headers are believed, comma-separated."

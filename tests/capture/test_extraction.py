@@ -297,7 +297,7 @@ def test_the_same_key_twice_is_one_key() -> None:
     """The first place counts, and the findings of the other are told."""
     read = READER.incoming(make_view(("x-api-key", KEY), query=b"api_key=" + KEY))
     assert _places(read) == [(F1, "opaque", "header", "x-api-key", "none")]
-    assert read.facts.findings == ("key_in_url",)
+    assert read.facts.findings == ("key_in_url", "duplicate")
 
 
 def test_each_line_of_a_repeated_header_is_looked_at() -> None:

@@ -12,18 +12,35 @@ from keytrail.capture.providers import serves
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
+    from keytrail.capture.entry import Entry
+    from keytrail.capture.extraction import Found
     from keytrail.capture.facts import FoundKey
     from keytrail.capture.providers import Home
     from keytrail.capture.view import RequestView
 
+DECOY: Final = "decoy"
 WRONG_HOST: Final = "wrong_host"
+REVOKED: Final = "revoked"
+EXPIRED: Final = "expired"
 CLEARTEXT_HTTP: Final = "cleartext_http"
 WEAK: Final = "weak"
 USERINFO: Final = "userinfo"
 KEY_IN_URL: Final = "key_in_url"
+DUPLICATE: Final = "duplicate"
 REDIRECTED: Final = "redirected"
 
-GRAVITY: Final = (WRONG_HOST, CLEARTEXT_HTTP, WEAK, USERINFO, KEY_IN_URL, REDIRECTED)
+GRAVITY: Final = (
+    DECOY,
+    WRONG_HOST,
+    REVOKED,
+    EXPIRED,
+    CLEARTEXT_HTTP,
+    WEAK,
+    USERINFO,
+    KEY_IN_URL,
+    DUPLICATE,
+    REDIRECTED,
+)
 """The findings of this module, the gravest first."""
 
 Endpoint = tuple[str, int | None]
@@ -50,6 +67,28 @@ def of_key(key: FoundKey) -> frozenset[str]:
     if is_weak(key):
         found.add(WEAK)
     return frozenset(found)
+
+
+def of_entry(entry: Entry, now: float) -> frozenset[str]:
+    """Return the findings about a key that the inventory knows, at ``now`` (Unix seconds)."""
+    found = set()
+    if entry.decoy:
+        found.add(DECOY)
+    if entry.revoked is not None and entry.revoked <= now:
+        found.add(REVOKED)
+    if entry.expires is not None and entry.expires <= now:
+        found.add(EXPIRED)
+    return frozenset(found)
+
+
+def is_duplicate(found: Found) -> bool:
+    """Whether a request presents a key twice, or two keys where only one can be.
+
+    Who checks one of them and who acts on the other may then differ.
+    """
+    places = [(key.location, key.field) for key in found.keys]
+    keys = {key.raw for key in found.keys}
+    return len(found.keys) > 1 and (len(set(places)) < len(places) or len(keys) < len(places))
 
 
 def is_weak(key: FoundKey) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING, NamedTuple
 
 from keytrail.capture import findings
@@ -9,6 +10,7 @@ from keytrail.capture.facts import FoundKey, KeyFacts
 from keytrail.capture.providers import Home
 
 if TYPE_CHECKING:
+    from keytrail.capture.entry import Entry
     from keytrail.capture.extraction import Found
     from keytrail.capture.fingerprint import Peppers
     from keytrail.capture.inventory import Inventory
@@ -27,6 +29,8 @@ class Identified(NamedTuple):
     homes: tuple[Home, ...]
     """For each key the hosts where it belongs."""
     findings: frozenset[str]
+    until: float
+    """Unix seconds at which the inventory will tell something else of one of the keys."""
     secrets: Secrets
     user_tokens: int
     """JWTs that are no keys."""
@@ -34,7 +38,14 @@ class Identified(NamedTuple):
     """The path without its key, if a key was in it."""
 
 
-NOTHING = Identified((), (), frozenset(), (), 0, None)
+NOTHING = Identified((), (), frozenset(), float("inf"), (), 0, None)
+
+
+class _Told(NamedTuple):
+    facts: KeyFacts
+    home: Home
+    findings: frozenset[str]
+    until: float
 
 
 class Identifier:
@@ -47,39 +58,52 @@ class Identifier:
 
     def identify(self, found: Found, host: str) -> Identified:
         """Identify all that was found; ``host`` is the called one, empty for incoming requests."""
-        distinct: dict[RawKey, tuple[KeyFacts, Home]] = {}
-        told: set[str] = set()
+        distinct: dict[RawKey, _Told] = {}
+        suspicious: set[str] = set()
         for key in found.keys:
-            told |= findings.of_key(key)
+            suspicious |= findings.of_key(key)
             if key.raw not in distinct:
                 distinct[key.raw] = self._identify_key(key, host)
+        if findings.is_duplicate(found):
+            suspicious.add(findings.DUPLICATE)
         secrets: list[tuple[RawKey, str | None]] = [
-            (secret, distinct[key.raw][0].hash) for key in found.keys for secret in key.secrets
+            (secret, distinct[key.raw].facts.hash) for key in found.keys for secret in key.secrets
         ]
         secrets += [(secret, None) for secret in found.secrets]
+        told = distinct.values()
         return Identified(
-            tuple(facts for facts, _ in distinct.values()),
-            tuple(home for _, home in distinct.values()),
-            frozenset(told),
+            tuple(one.facts for one in told),
+            tuple(one.home for one in told),
+            frozenset(suspicious.union(*(one.findings for one in told))),
+            min((one.until for one in told), default=float("inf")),
             tuple(secrets),
             found.user_tokens,
             found.redacted_path,
         )
 
-    def _identify_key(self, key: FoundKey, host: str) -> tuple[KeyFacts, Home]:
+    def _entry(self, raw: bytes, fingerprint: str, key_id: str | None) -> Entry | None:
+        """Return what the inventory says of a key, under whichever pepper it was written."""
+        entry = self._inventory.find(fingerprint, key_id)
+        if entry is not None or not self._inventory.entries:
+            return entry
+        earlier = (self._inventory.find(one) for one in self._peppers.all(raw)[1:])
+        return next((one for one in earlier if one is not None), None)
+
+    def _identify_key(self, key: FoundKey, host: str) -> _Told:
         raw = key.raw.reveal()
         fingerprint = self._peppers.fingerprint(raw)
-        previous = self._peppers.previous(raw)
         provider, key_id, home = self._catalogue.identify(key, host)
         name = owner = environment = None
-        entry = self._inventory.find(fingerprint, key_id)
-        if entry is None and previous is not None:
-            entry = self._inventory.find(previous)
+        suspicious: frozenset[str] = frozenset()
+        until = float("inf")
+        entry = self._entry(raw, fingerprint, key_id)
         if entry is not None:
+            now = time.time()
             name, owner, environment = entry.name, entry.owner, entry.environment
             provider = entry.provider or provider or (None if host else "self")
             key_id = key_id or entry.id
             home = Home(entry.hosts) if entry.hosts else home
+            suspicious, until = findings.of_entry(entry, now), entry.turns_at(now)
         facts = KeyFacts(
             hash=fingerprint,
             pepper_id=self._peppers.id,
@@ -87,11 +111,11 @@ class Identifier:
             location=key.location,
             field=key.field,
             scheme=key.scheme,
-            previous_hash=previous,
+            previous_hash=self._peppers.previous(raw),
             id=key_id,
             name=name,
             owner=owner,
             environment=environment,
             provider=provider,
         )
-        return facts, home
+        return _Told(facts, home, suspicious, until)

@@ -108,6 +108,11 @@ class Catalogue:
             return shaped.key_in == "user" or self._shapes.told(password).own is None
         return any(entry.key_in == "user" for entry in self._serving(host))
 
+    def is_secret(self, key: bytes) -> bool:
+        """Whether ``key`` has a shape that some provider's secret keys alone have."""
+        shaped = self._shapes.told(key).own
+        return shaped is not None and not _is_public(shaped, key)
+
     def takes_query_key(self, host: str, field: str) -> bool:
         """Whether a provider at ``host`` takes its key in the query parameter ``field``."""
         return any(field in entry.query for entry in self._serving(host))

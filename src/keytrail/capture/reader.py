@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from typing import TYPE_CHECKING, NamedTuple
 
 from keytrail import faults
@@ -18,6 +19,7 @@ from keytrail.capture.providers import Catalogue
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from keytrail.capture.entry import IsRaw
     from keytrail.capture.findings import Endpoint
     from keytrail.capture.fingerprint import Peppers
     from keytrail.capture.view import Header, RequestView
@@ -61,7 +63,7 @@ class RequestReader:
 
     def __init__(self, settings: Settings, peppers: Peppers) -> None:
         catalogue = _load_catalogue(settings)
-        self._inventory = Inventory(settings.inventory)
+        self._inventory = Inventory(settings.inventory, is_raw=_raw_key_judge(peppers, catalogue))
         self._entries = self._inventory.entries
         self._identifier = Identifier(peppers, catalogue, self._inventory)
         self._extraction = Extraction(settings, catalogue)
@@ -152,7 +154,7 @@ class RequestReader:
         if entries is not self._entries or len(self._known) > MAX_KNOWN:
             self._entries, self._known = entries, {}
         known = self._known.get((host, lines))
-        if known is None:
+        if known is None or known.until <= time.time():
             known = self._identifier.identify(self._extraction.find(view, host), host)
             if _lasts(known, lines):
                 self._known[host, lines] = known
@@ -182,6 +184,14 @@ def _outgoing_findings(
             told.add(findings.WRONG_HOST)
             return findings.in_order(told), expected
     return findings.in_order(told), None
+
+
+def _raw_key_judge(peppers: Peppers, catalogue: Catalogue) -> IsRaw:
+    def is_raw(text: str, fingerprint: str | None) -> bool:
+        key = text.encode("utf-8", "surrogatepass")
+        return bool(key) and (catalogue.is_secret(key) or fingerprint in peppers.all(key))
+
+    return is_raw
 
 
 def _load_catalogue(settings: Settings) -> Catalogue:
