@@ -80,6 +80,11 @@ class Settings:
     trusted_proxies: tuple[Network, ...] = _setting(
         (), "Networks whose Forwarded and X-Forwarded-For headers are believed, comma-separated."
     )
+    cleartext_to: tuple[Network | str, ...] = _setting(
+        (),
+        "Networks and hosts to which a key may go unencrypted, comma-separated; a leading dot "
+        "means the domain and everything below.",
+    )
     client_address: Literal["full", "truncated", "none"] = _setting(
         "full", "How much of a client's address is kept; truncated is /24 or /48."
     )
@@ -176,6 +181,21 @@ def _networks(text: str) -> tuple[Network, ...]:
         raise ValueError("expected comma-separated networks such as 10.0.0.0/8") from None
 
 
+def _places(text: str) -> tuple[Network | str, ...]:
+    return tuple(_place(part) for part in _names(text))
+
+
+def _place(text: str) -> Network | str:
+    try:
+        return ipaddress.ip_network(text, strict=False)
+    except ValueError:
+        if any(character in "/:@*" or character.isspace() for character in text):
+            raise ValueError(
+                "expected networks such as 10.0.0.0/8 and hosts such as .internal.example"
+            ) from None
+        return text
+
+
 def check_pepper(text: str) -> Secret:
     """Return ``text`` as a pepper.
 
@@ -239,6 +259,7 @@ _READERS: dict[str, Callable[[str], Any]] = {
     "catalogue": _path,
     "inventory": _path,
     "trusted_proxies": _networks,
+    "cleartext_to": _places,
     "client_address": _one_of("full", "truncated", "none"),
     "keyless": _one_of("counted", "denied"),
     "home": _path,

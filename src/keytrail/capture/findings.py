@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from keytrail.capture.facts import FoundKey
     from keytrail.capture.providers import Home
     from keytrail.capture.view import RequestView
+    from keytrail.settings import Network
 
 DECOY: Final = "decoy"
 WRONG_HOST: Final = "wrong_host"
@@ -104,12 +105,30 @@ def is_weak(key: FoundKey) -> bool:
     return len(value) < _STRONG_LENGTH and len(value) * log2(_alphabet(value)) < _WEAK_BITS
 
 
-def is_cleartext(view: RequestView) -> bool:
-    """Whether an outgoing request leaves this machine unencrypted.
+class Cleartext:
+    """Tells outgoing requests that leave this machine unencrypted, but for where the user allows.
 
-    For incoming requests this says nothing: TLS usually ends at a proxy before us.
+    Of incoming requests this says nothing: TLS usually ends at a proxy before us.
     """
-    return view.scheme in ("http", "ws") and not _is_loopback(view.host)
+
+    def __init__(self, allowed: Sequence[Network | str]) -> None:
+        self._hosts = tuple(one.lower() for one in allowed if isinstance(one, str))
+        self._networks = tuple(one for one in allowed if not isinstance(one, str))
+        self._is_near = lru_cache(maxsize=256)(self._find_near)
+
+    def found(self, view: RequestView) -> bool:
+        """Whether ``view`` goes unencrypted to where it should not."""
+        return view.scheme in ("http", "ws") and not self._is_near(view.host)
+
+    def _find_near(self, host: str) -> bool:
+        if host == "localhost" or host.endswith(".localhost") or serves(self._hosts, host):
+            return True
+        try:
+            address = ipaddress.ip_address(host)
+        except ValueError:
+            return False
+        address = getattr(address, "ipv4_mapped", None) or address
+        return address.is_loopback or any(address in network for network in self._networks)
 
 
 def wrong_host(view: RequestView, home: Home, first: Endpoint | None = None) -> str | None:
@@ -152,13 +171,3 @@ def _alphabet(value: bytes) -> int:
         symbols += size if occurring else 0
         rest -= occurring
     return symbols + (33 if rest else 0)
-
-
-@lru_cache(maxsize=256)
-def _is_loopback(host: str) -> bool:
-    if host == "localhost" or host.endswith(".localhost"):
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False

@@ -67,6 +67,7 @@ class RequestReader:
         self._entries = self._inventory.entries
         self._identifier = Identifier(peppers, catalogue, self._inventory)
         self._extraction = Extraction(settings, catalogue)
+        self._cleartext = findings.Cleartext(settings.cleartext_to)
         self._client_address = ClientAddress(settings.trusted_proxies, settings.client_address)
         self._known: dict[tuple[str, tuple[Header, ...]], Identified] = {}
         self.wanted = self._extraction.wanted | self._client_address.wanted | {"user-agent"}
@@ -128,7 +129,7 @@ class RequestReader:
         told: tuple[str, ...] = ()
         expected = None
         if identified.keys:
-            told, expected = _outgoing_findings(view, identified, first_host, redirected)
+            told, expected = self._suspicious(view, identified, first_host, redirected)
         path = view.path if identified.redacted_path is None else identified.redacted_path
         facts = RequestFacts(
             "outgoing",
@@ -142,6 +143,25 @@ class RequestReader:
             host_expected=expected,
         )
         return Read(facts, identified.secrets, identified.user_tokens)
+
+    def _suspicious(
+        self,
+        view: RequestView,
+        identified: Identified,
+        first_host: Endpoint | None,
+        redirected: bool,
+    ) -> tuple[tuple[str, ...], str | None]:
+        told = set(identified.findings)
+        if redirected:
+            told.add(findings.REDIRECTED)
+        if self._cleartext.found(view):
+            told.add(findings.CLEARTEXT_HTTP)
+        for home in identified.homes:
+            expected = findings.wrong_host(view, home, first_host)
+            if expected is not None:
+                told.add(findings.WRONG_HOST)
+                return findings.in_order(told), expected
+        return findings.in_order(told), None
 
     def _identify(self, view: RequestView, host: str) -> Identified:
         """Identify the keys of a request, or remember what the very same headers told before."""
@@ -168,22 +188,6 @@ def _lasts(identified: Identified, lines: tuple[Header, ...]) -> bool:
         and all(key.type != "jwt" for key in identified.keys)
         and sum(len(value) for _, value in lines) <= MAX_KNOWN_BYTES
     )
-
-
-def _outgoing_findings(
-    view: RequestView, identified: Identified, first_host: Endpoint | None, redirected: bool
-) -> tuple[tuple[str, ...], str | None]:
-    told = set(identified.findings)
-    if redirected:
-        told.add(findings.REDIRECTED)
-    if findings.is_cleartext(view):
-        told.add(findings.CLEARTEXT_HTTP)
-    for home in identified.homes:
-        expected = findings.wrong_host(view, home, first_host)
-        if expected is not None:
-            told.add(findings.WRONG_HOST)
-            return findings.in_order(told), expected
-    return findings.in_order(told), None
 
 
 def _raw_key_judge(peppers: Peppers, catalogue: Catalogue) -> IsRaw:
