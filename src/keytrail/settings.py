@@ -80,6 +80,11 @@ class Settings:
     trusted_proxies: tuple[Network, ...] = _setting(
         (), "Networks whose Forwarded and X-Forwarded-For headers are believed, comma-separated."
     )
+    key_id_header: str | None = _setting(
+        None,
+        "Header by which a trusted proxy says which key it has checked, such as "
+        "X-Credential-Identifier.",
+    )
     cleartext_to: tuple[Network | str, ...] = _setting(
         (),
         "Networks and hosts to which a key may go unencrypted, comma-separated; a leading dot "
@@ -181,6 +186,13 @@ def _networks(text: str) -> tuple[Network, ...]:
         raise ValueError("expected comma-separated networks such as 10.0.0.0/8") from None
 
 
+def _name(text: str) -> str:
+    names = _names(text)
+    if len(names) != 1:
+        raise ValueError("expected the name of one header")
+    return names[0]
+
+
 def _places(text: str) -> tuple[Network | str, ...]:
     return tuple(_place(part) for part in _names(text))
 
@@ -259,6 +271,7 @@ _READERS: dict[str, Callable[[str], Any]] = {
     "catalogue": _path,
     "inventory": _path,
     "trusted_proxies": _networks,
+    "key_id_header": _name,
     "cleartext_to": _places,
     "client_address": _one_of("full", "truncated", "none"),
     "keyless": _one_of("counted", "denied"),

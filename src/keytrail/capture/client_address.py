@@ -52,9 +52,18 @@ class ClientAddress:
             return None
         return client if self._policy == "full" else truncated(client)
 
+    @property
+    def trusted(self) -> bool:
+        """Whether any proxy is trusted."""
+        return bool(self._trusted)
+
+    def trusts(self, view: RequestView) -> bool:
+        """Tell whether the direct peer is one of the trusted proxies."""
+        return bool(self._trusted) and (not view.peer or self._is_trusted(view.peer))
+
     def _walk(self, view: RequestView) -> str:
         client = view.peer
-        if client and not self._is_trusted(client):
+        if not self.trusts(view):
             return client
         for entry in _forwarded_from_right(view):
             address = _parse(entry)
@@ -114,7 +123,8 @@ def truncated(client: str) -> str | None:
 def _parse(text: str) -> Address | None:
     """Return the address in ``text``; ``None`` if there is none.
 
-    Quotes, brackets, port and zone are cut. An IPv4 address that is mapped into IPv6 is returned as the IPv4 address that it is.
+    Quotes, brackets, port and zone are cut. An IPv4 address that is mapped into IPv6 is returned as
+    the IPv4 address that it is.
     """
     if len(text) > _MAX_TEXT:
         return None

@@ -56,14 +56,17 @@ class Identifier:
         self._catalogue = catalogue
         self._inventory = inventory
 
-    def identify(self, found: Found, host: str) -> Identified:
-        """Identify all that was found; ``host`` is the called one, empty for incoming requests."""
+    def identify(self, found: Found, host: str, named: str | None = None) -> Identified:
+        """Identify all that was found; ``host`` is the called one, empty for incoming requests.
+
+        ``named`` is the id under which a trusted gateway has checked the first key.
+        """
         distinct: dict[RawKey, _Told] = {}
         suspicious: set[str] = set()
         for key in found.keys:
             suspicious |= findings.of_key(key)
             if key.raw not in distinct:
-                distinct[key.raw] = self._identify_key(key, host)
+                distinct[key.raw] = self._identify_key(key, host, None if distinct else named)
         if findings.is_duplicate(found):
             suspicious.add(findings.DUPLICATE)
         secrets: list[tuple[RawKey, str | None]] = [
@@ -89,10 +92,11 @@ class Identifier:
         earlier = (self._inventory.find(one) for one in self._peppers.all(raw)[1:])
         return next((one for one in earlier if one is not None), None)
 
-    def _identify_key(self, key: FoundKey, host: str) -> _Told:
+    def _identify_key(self, key: FoundKey, host: str, named: str | None) -> _Told:
         raw = key.raw.reveal()
         fingerprint = self._peppers.fingerprint(raw)
         provider, key_id, home = self._catalogue.identify(key, host)
+        key_id = named or key_id
         name = owner = environment = None
         suspicious: frozenset[str] = frozenset()
         until = float("inf")

@@ -169,7 +169,7 @@ def _is_signed(found: FoundKey) -> bool:
 
 def _signing_id(found: FoundKey) -> str | None:
     """Return what a signed request names its key by: it is made to be seen."""
-    return _as_id(found.raw.reveal()) if _is_signed(found) else None
+    return as_id(found.raw.reveal()) if _is_signed(found) else None
 
 
 def _public_id(entry: Provider, found: FoundKey) -> str | None:
@@ -177,10 +177,11 @@ def _public_id(entry: Provider, found: FoundKey) -> str | None:
     if entry.id is None or holder is None or len(holder) > MAX_MATCHED:
         return None
     match = entry.id.fullmatch(entry.plain(holder.reveal()))
-    return None if match is None else _as_id(match.group(1) or b"")
+    return None if match is None else as_id(match.group(1) or b"")
 
 
-def _as_id(public: bytes) -> str | None:
+def as_id(public: bytes) -> str | None:
+    """Return what is public of a key as text of bounded length; ``None`` for what cannot be one."""
     text = public[:_MAX_ID].decode("utf-8", "replace")
     return text if text and text.isprintable() else None
 

@@ -12,6 +12,7 @@ from keytrail.capture.catalogue import CatalogueError
 from keytrail.capture.client_address import ClientAddress
 from keytrail.capture.extraction import Extraction
 from keytrail.capture.facts import RequestFacts
+from keytrail.capture.gateway import Gateway
 from keytrail.capture.identification import NOTHING, Identified, Identifier, Secrets
 from keytrail.capture.inventory import Inventory
 from keytrail.capture.providers import Catalogue
@@ -69,21 +70,23 @@ class RequestReader:
         self._extraction = Extraction(settings, catalogue)
         self._cleartext = findings.Cleartext(settings.cleartext_to)
         self._client_address = ClientAddress(settings.trusted_proxies, settings.client_address)
-        self._known: dict[tuple[str, tuple[Header, ...]], Identified] = {}
-        self.wanted = self._extraction.wanted | self._client_address.wanted | {"user-agent"}
+        self._gateway = Gateway(settings.key_id_header, self._client_address)
+        self._known: dict[tuple[str, str | None, tuple[Header, ...]], Identified] = {}
+        keyed = self._extraction.wanted | self._gateway.wanted
+        self.wanted = keyed | self._client_address.wanted | {"user-agent"}
         self.wanted_bytes = _bytes_of(self.wanted)
         self.wanted_environ = tuple(sorted(_environ_names(self.wanted).items()))
         self.added_headers = self._extraction.added_headers
         self.added_query = self._extraction.added_query
-        self.keyed_bytes = _bytes_of(self._extraction.wanted)
-        self._keyed = self._extraction.wanted | self.keyed_bytes
-        self.keyed_environ = frozenset(_environ_names(self._extraction.wanted))
+        self.keyed_bytes = _bytes_of(keyed)
+        self.keyed_environ = frozenset(_environ_names(keyed))
+        self._sent = self._extraction.wanted | _bytes_of(self._extraction.wanted)
 
     def may_go_out(self, names: Iterable[str | bytes], target: str, host: str) -> bool:
         """Tell whether a request with headers of these lower-case ``names`` can carry a key."""
         path, _, query = target.partition("?")
         return (
-            not self._keyed.isdisjoint(names)
+            not self._sent.isdisjoint(names)
             or (query != "" and self.may_be_in(query.encode("utf-8", "surrogatepass")))
             or self._extraction.may_be_in_path(host, path)
         )
@@ -94,7 +97,7 @@ class RequestReader:
 
     def incoming(self, view: RequestView) -> Read:
         """Return what a request that reached us tells."""
-        identified = self._identify(view, "")
+        identified = self._identify(view, "", self._gateway.named(view))
         facts = self._incoming(view, identified)
         return Read(facts, identified.secrets, identified.user_tokens)
 
@@ -163,22 +166,27 @@ class RequestReader:
                 return findings.in_order(told), expected
         return findings.in_order(told), None
 
-    def _identify(self, view: RequestView, host: str) -> Identified:
+    def _identify(self, view: RequestView, host: str, named: str | None = None) -> Identified:
         """Identify the keys of a request, or remember what the very same headers told before."""
         lines = self._extraction.lines(view)
-        if self._extraction.may_be_beside_headers(view, host):
-            return self._identifier.identify(self._extraction.find(view, host), host)
-        if not lines:
+        beside = self._extraction.may_be_beside_headers(view, host)
+        if not lines and not beside and named is None:
             return NOTHING
         entries = self._inventory.current()
+        if beside:
+            return self._identify_anew(view, host, named)
         if entries is not self._entries or len(self._known) > MAX_KNOWN:
             self._entries, self._known = entries, {}
-        known = self._known.get((host, lines))
+        known = self._known.get((host, named, lines))
         if known is None or known.until <= time.time():
-            known = self._identifier.identify(self._extraction.find(view, host), host)
+            known = self._identify_anew(view, host, named)
             if _lasts(known, lines):
-                self._known[host, lines] = known
+                self._known[host, named, lines] = known
         return known
+
+    def _identify_anew(self, view: RequestView, host: str, named: str | None) -> Identified:
+        found = self._gateway.complete(self._extraction.find(view, host), named)
+        return self._identifier.identify(found, host, named)
 
 
 def _lasts(identified: Identified, lines: tuple[Header, ...]) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from opentelemetry.sdk.trace import ReadableSpan
@@ -11,6 +12,7 @@ from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 from opentelemetry.trace import SpanContext, SpanKind, Status, StatusCode
 
 from keytrail import faults
+from keytrail.capture.outcome import outcome
 from keytrail.otel.use import Finished, OpenUse, status_names
 from keytrail.otel.verdict import DroppedCall, plain
 
@@ -21,6 +23,9 @@ if TYPE_CHECKING:
     from keytrail.capture.view import RequestView
     from keytrail.otel.audit import Audit
     from keytrail.otel.chain import Chain
+
+Challenges = Callable[[], Sequence[str]]
+"""Reads the challenges of a response."""
 
 _SCOPE = InstrumentationScope("keytrail")
 _ids = RandomIdGenerator()
@@ -33,8 +38,8 @@ class Hop:
         self._chain = chain
         self.trace_id = trace_id
 
-    def finish(self, status: int) -> None:
-        """Tell that the response's head arrived with ``status``."""
+    def finish(self, status: int, challenges: Challenges = tuple) -> None:  # noqa: ARG002
+        """Tell that the response's head arrived with ``status``; ``challenges`` reads them."""
         self._chain.last_status = status
 
     def fail(self, error: BaseException) -> None:
@@ -49,10 +54,11 @@ class SpanHop(Hop):
         self._use = OpenUse(facts, {}, {})
         audit.begin(span, self._use)
 
-    def finish(self, status: int) -> None:
+    def finish(self, status: int, challenges: Challenges = tuple) -> None:
         """Tell the span's use how its first hop was answered."""
         super().finish(status)
         self._use.status = status
+        self._use.challenges = _challenges(status, challenges)
 
     def fail(self, error: BaseException) -> None:
         """Tell the span's use what its first hop raised."""
@@ -76,10 +82,11 @@ class OwnHop(Hop):
         self._call = call
         self._use = OpenUse(facts, call.attributes, {})
 
-    def finish(self, status: int) -> None:
+    def finish(self, status: int, challenges: Challenges = tuple) -> None:
         """End the use with the response's status."""
         super().finish(status)
         self._use.status = status
+        self._use.challenges = _challenges(status, challenges)
         self._end(dict.fromkeys(status_names(self._call.attributes), status), Status())
 
     def fail(self, error: BaseException) -> None:
@@ -104,6 +111,11 @@ class OwnHop(Hop):
             self._audit.finished(Finished(span, self._use))
         except Exception as error:  # noqa: BLE001 - the response goes to the application
             faults.report("outgoing.end", error)
+
+
+@faults.guarded("outgoing.challenges", ())
+def _challenges(status: int, challenges: Challenges) -> Sequence[str]:
+    return challenges() if outcome(status, failed=False) == "denied" else ()
 
 
 def further_call(parent: SpanContext, view: RequestView) -> tuple[SpanContext, DroppedCall]:

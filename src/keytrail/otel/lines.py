@@ -102,6 +102,9 @@ def _columns(span: ReadableSpan, use: OpenUse, told: Outcome) -> dict[str, Any]:
             attributes[name] = value
         else:
             columns[column] = value
+    reason = use.reason(attributes, told)
+    if reason is not None:
+        columns.setdefault("reason", reason)
     for name, column in _SHOWN.items():
         shown = attributes.pop(name, None)
         if shown is not None:

@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from keytrail import semconv
+from keytrail.capture import challenge
 from keytrail.capture.facts import RequestFacts
-from keytrail.capture.outcome import Outcome, outcome
+from keytrail.capture.outcome import Outcome, Reason, grpc_outcome, outcome
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from opentelemetry.sdk.trace import ReadableSpan
 
@@ -21,12 +22,27 @@ _CONVENTIONS = (
     ("http.method", "http.status_code"),
 )
 """Method and status, in the stable semantic convention and in the one before."""
+_GRPC_CODES = ("rpc.grpc.status_code", "rpc.response.status_code")
+_CHALLENGES = tuple(
+    f"http.response.header.{name}"
+    for header in challenge.HEADERS
+    for name in (header, header.replace("-", "_"))
+)
+"""Where instrumentations that capture response headers put a challenge."""
 
 
 class OpenUse:
     """What keytrail knows of a use while it runs."""
 
-    __slots__ = ("_request", "carries_key", "error", "said", "start_attributes", "status")
+    __slots__ = (
+        "_request",
+        "carries_key",
+        "challenges",
+        "error",
+        "said",
+        "start_attributes",
+        "status",
+    )
 
     def __init__(
         self,
@@ -40,6 +56,8 @@ class OpenUse:
         self.said = said
         self.status: int | None = None
         """What the wire said; where a span covers several hops, of the first one."""
+        self.challenges: Sequence[str] = ()
+        """What the wire said of the key, where it was denied."""
         self.error: str | None = None
         """Type name of what the wire raised."""
 
@@ -59,7 +77,18 @@ class OpenUse:
 
     def outcome(self, attributes: Mapping[str, Any], *, failed: bool) -> Outcome:
         """Tell how the use ended, from the wire and else from its span."""
+        for name in _GRPC_CODES:
+            code = attributes.get(name)
+            if isinstance(code, int | str):
+                return grpc_outcome(code)
         return outcome(self.status_in(attributes), failed=failed or self.error is not None)
+
+    def reason(self, attributes: Mapping[str, Any], told: Outcome) -> Reason | None:
+        """Tell why the key was denied, where the response's challenge says so."""
+        if told != "denied":
+            return None
+        captured = [str(attributes[name]) for name in _CHALLENGES if name in attributes]
+        return challenge.reason_in(self.challenges or captured, key_presented=self.carries_key)
 
     def status_in(self, attributes: Mapping[str, Any]) -> int | None:
         """Return the HTTP status: the wire's own, else the span's in either convention."""

@@ -8,13 +8,16 @@ from typing import TYPE_CHECKING, Any
 import httpcore
 import httpx
 
+from keytrail.capture import challenge
 from keytrail.capture.adapters.taps import Hop, Tap, Wire, put
 from keytrail.capture.view import RequestView
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from keytrail.capture.reader import RequestReader
+
+_CHALLENGES = frozenset(name.encode() for name in challenge.HEADERS)
 
 
 def install(wire: Wire) -> list[Tap]:
@@ -37,7 +40,7 @@ def install(wire: Wire) -> list[Tap]:
             except BaseException as error:
                 hop.fail(error)
                 raise
-            hop.finish(response.status)
+            hop.finish(response.status, partial(_challenges, response.headers))
             return response
 
         return handle_request
@@ -52,7 +55,7 @@ def install(wire: Wire) -> list[Tap]:
             except BaseException as error:
                 hop.fail(error)
                 raise
-            hop.finish(response.status)
+            hop.finish(response.status, partial(_challenges, response.headers))
             return response
 
         return handle_async_request
@@ -96,7 +99,11 @@ def _report_whole(wire: Wire, response: httpx.Response) -> None:
             across_spans=True,
         )
         if hop is not None:
-            hop.finish(answer.status_code)
+            hop.finish(answer.status_code, partial(_challenges, answer.headers.raw))
+
+
+def _challenges(headers: Sequence[tuple[bytes, bytes]]) -> list[str]:
+    return [value.decode("latin-1") for name, value in headers if name.lower() in _CHALLENGES]
 
 
 def _may_carry_key(reader: RequestReader, request: httpcore.Request) -> bool:

@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 
 from urllib3.connection import HTTPConnection, HTTPSConnection
 
+from keytrail.capture import challenge
 from keytrail.capture.adapters.taps import Hop, Tap, Wire, put
 from keytrail.capture.view import RequestView
 
@@ -50,7 +51,7 @@ def install(wire: Wire) -> list[Tap]:
             except BaseException as error:
                 hop.fail(error)
                 raise
-            hop.finish(response.status)
+            hop.finish(response.status, lambda: _challenges(response.headers))
             return response
 
         return getresponse
@@ -59,6 +60,10 @@ def install(wire: Wire) -> list[Tap]:
         put(HTTPConnection, "request", tapping_request),
         put(HTTPConnection, "getresponse", tapping_getresponse),
     ]
+
+
+def _challenges(headers: Any) -> list[str]:
+    return [line for name in challenge.HEADERS for line in headers.getlist(name)]
 
 
 def _may_carry_key(
