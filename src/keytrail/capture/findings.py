@@ -89,7 +89,7 @@ def is_duplicate(found: Found) -> bool:
     """
     places = [(key.location, key.field) for key in found.keys]
     keys = {key.raw for key in found.keys}
-    return len(found.keys) > 1 and (len(set(places)) < len(places) or len(keys) < len(places))
+    return len(set(places)) < len(places) or len(keys) < len(places)
 
 
 def is_weak(key: FoundKey) -> bool:

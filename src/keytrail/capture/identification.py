@@ -63,22 +63,25 @@ class Identifier:
         """
         distinct: dict[RawKey, _Told] = {}
         suspicious: set[str] = set()
+        secrets: list[tuple[RawKey, str | None]] = []
+        until = float("inf")
         for key in found.keys:
             suspicious |= findings.of_key(key)
-            if key.raw not in distinct:
-                distinct[key.raw] = self._identify_key(key, host, None if distinct else named)
-        if findings.is_duplicate(found):
+            told = distinct.get(key.raw)
+            if told is None:
+                told = self._identify_key(key, host, None if distinct else named)
+                distinct[key.raw] = told
+                suspicious |= told.findings
+                until = min(until, told.until)
+            secrets += [(secret, told.facts.hash) for secret in key.secrets]
+        if len(found.keys) > 1 and findings.is_duplicate(found):
             suspicious.add(findings.DUPLICATE)
-        secrets: list[tuple[RawKey, str | None]] = [
-            (secret, distinct[key.raw].facts.hash) for key in found.keys for secret in key.secrets
-        ]
         secrets += [(secret, None) for secret in found.secrets]
-        told = distinct.values()
         return Identified(
-            tuple(one.facts for one in told),
-            tuple(one.home for one in told),
-            frozenset(suspicious.union(*(one.findings for one in told))),
-            min((one.until for one in told), default=float("inf")),
+            tuple([one.facts for one in distinct.values()]),
+            tuple([one.home for one in distinct.values()]),
+            frozenset(suspicious),
+            until,
             tuple(secrets),
             found.user_tokens,
             found.redacted_path,

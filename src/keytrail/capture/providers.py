@@ -50,6 +50,9 @@ class PathKey(NamedTuple):
     redacted_path: str
 
 
+UNKNOWN = Identified(None)
+
+
 class Catalogue:
     """Tells a key's provider by its shape, by the host it goes to, and by its field."""
 
@@ -82,8 +85,9 @@ class Catalogue:
         a shape ties the key to hosts for certain.
         """
         told = self._shapes.told(found.raw.reveal(), found.scheme)
-        if told.own is not None and not told.disputed:
-            return _identified(told.own, found, Home(_hosts(told.own)))
+        own = told.own if told.providers else None
+        if own is not None and not told.disputed:
+            return _identified(own, found, Home(_hosts(own)))
         return self._by_surroundings(found, host, told) or _by_shape_alone(found, told)
 
     def _by_surroundings(self, found: FoundKey, host: str, told: Told) -> Identified | None:
@@ -95,7 +99,9 @@ class Catalogue:
             by_field = [e for e in serving if found.field in e.headers or found.field in e.query]
             entry = (fitting or by_field or serving)[0]
             return _identified(entry, found, Home(_hosts(entry), certain=False))
-        owners = self._by_field.get(found.field, ()) if host or _is_signed(found) else ()
+        if not host and not _is_signed(found):
+            return None
+        owners = self._by_field.get(found.field, ())
         return _identified(owners[0], found, Home()) if len(owners) == 1 else None
 
     def user_is_key(self, user: bytes, password: bytes, host: str) -> bool:
@@ -151,6 +157,8 @@ def _path_key(pattern: Pattern, path: bytes) -> PathKey | None:
 
 
 def _by_shape_alone(found: FoundKey, told: Told) -> Identified:
+    if not told.providers and not _is_signed(found):
+        return UNKNOWN
     entry = told.own or next(iter(told.providers), None)
     return Identified(None, _signing_id(found)) if entry is None else _identified(entry, found)
 

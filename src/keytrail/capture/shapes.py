@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
@@ -32,6 +33,9 @@ class Told(NamedTuple):
         return len({_family(entry) for entry in self.providers if not entry.shared}) > 1
 
 
+NOBODY = Told(())
+
+
 class Shapes:
     """The shapes of the catalogue, indexed: nearly every key is compared with none or with one."""
 
@@ -42,19 +46,20 @@ class Shapes:
         for entry in providers:
             if entry.pattern is not None:
                 self._index(entry)
+        contents = b"|".join(re.escape(content) for content, _ in self._by_content)
+        self._may_contain = re.compile(contents)
 
     def told(self, key: bytes, scheme: str | None = None) -> Told:
         """Tell whose shape ``key`` has; ``scheme`` is the one that it came under."""
         if len(key) > MAX_MATCHED:
-            return Told(())
-        found = [entry for entry in self._by_scheme.get(scheme or "", ()) if entry.has_shape(key)]
+            return NOBODY
+        likely = [*self._by_scheme.get(scheme, ())] if scheme in self._by_scheme else []
         for prefix, entry in self._by_prefix.get(key[:_BUCKET], ()):
-            if key.startswith(prefix) and entry.has_shape(key):
-                found.append(entry)
-        for content, entry in self._by_content:
-            if content in key and entry.has_shape(key):
-                found.append(entry)
-        return Told(found)
+            if key.startswith(prefix):
+                likely.append(entry)
+        if self._may_contain.search(key) is not None:
+            likely += [entry for content, entry in self._by_content if content in key]
+        return Told([entry for entry in likely if entry.has_shape(key)]) if likely else NOBODY
 
     def _index(self, entry: Provider) -> None:
         prefixes = [prefix.encode() for prefix in entry.prefixes]
