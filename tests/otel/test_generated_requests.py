@@ -134,6 +134,14 @@ def _through_asgi(request: Generated, provider: TracerProvider, loop: Any) -> st
     return _digest(seen)
 
 
+def _served(serve: Any, request: Generated, provider: TracerProvider, loop: Any) -> str:
+    """Return what came of a request; the stock instrumentation itself raises at some."""
+    try:
+        return str(serve(request, provider, loop))
+    except Exception as error:  # noqa: BLE001 - the same without keytrail, or the test fails
+        return type(error).__qualname__
+
+
 @pytest.mark.timeout(MINUTES * 60)
 @pytest.mark.parametrize("serve", [_through_wsgi, _through_asgi])
 def test_incoming_requests_reach_the_application_as_they_were(serve: Any, tmp_path: Path) -> None:
@@ -143,7 +151,7 @@ def test_incoming_requests_reach_the_application_as_they_were(serve: Any, tmp_pa
     told = []
     for home in (None, tmp_path):
         with _audited(home) as provider:
-            told.append([serve(generated(n), provider, loop) for n in range(NUMBER // 2)])
+            told.append([_served(serve, generated(n), provider, loop) for n in range(NUMBER // 2)])
     loop.close()
     assert told[0] == told[1]
     assert _some_use(tmp_path)
