@@ -76,6 +76,7 @@ def _as_json(attributes: dict[str, Any]) -> dict[str, Any]:
     }
 
 
+@pytest.mark.parametrize("kind", [SpanKind.SERVER, SpanKind.INTERNAL, SpanKind.CONSUMER])
 @pytest.mark.parametrize(
     ("policy", "expected"),
     [
@@ -84,11 +85,14 @@ def _as_json(attributes: dict[str, Any]) -> dict[str, Any]:
         ("none", STAYS),
     ],
 )
-def test_a_server_span_tells_no_more_than_the_policy_allows(
-    policy: Literal["full", "truncated", "none"], expected: dict[str, Any], tmp_path: Path
+def test_a_span_of_a_server_tells_no_more_than_the_policy_allows(
+    policy: Literal["full", "truncated", "none"],
+    expected: dict[str, Any],
+    kind: SpanKind,
+    tmp_path: Path,
 ) -> None:
-    """In either convention, and in headers that the instrumentation captures."""
-    for told in _exported(tmp_path, policy, SpanKind.SERVER):
+    """In either convention, in captured headers, and where a server inside another one tells it."""
+    for told in _exported(tmp_path, policy, kind):
         assert told == expected
 
 
@@ -112,7 +116,7 @@ def test_spans_that_hold_no_address_pass_as_they_are() -> None:
 def test_what_is_no_address_is_not_told_in_part(value: Any) -> None:
     """Truncated or not at all."""
     held = {"client.address": value, "http.request.header.x_real_ip": value}
-    kept = AddressPolicy("truncated").attributes(held, of_server=True)
+    kept = AddressPolicy("truncated").attributes(held, outgoing=False)
     assert "client.address" not in kept
     assert "77" not in str(kept)
 
@@ -120,7 +124,7 @@ def test_what_is_no_address_is_not_told_in_part(value: Any) -> None:
 def test_ten_thousand_entries_of_a_captured_header_are_bounded() -> None:
     """The last ones are told, as many as are ever looked at."""
     (name,) = held = {"http.request.header.x_forwarded_for": ("198.51.100.77," * 10_000,)}
-    kept = AddressPolicy("truncated").attributes(held, of_server=True)[name]
+    kept = AddressPolicy("truncated").attributes(held, outgoing=False)[name]
     assert len(kept) == 1
     assert len(kept[0]) < 1000
     assert {"forwarded", "x-forwarded-for", "x-real-ip"} <= FORWARDING

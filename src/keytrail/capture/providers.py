@@ -85,7 +85,7 @@ class Catalogue:
         a shape ties the key to hosts for certain.
         """
         told = self._shapes.told(found.raw.reveal(), found.scheme)
-        own = told.own if told.providers else None
+        own = told.own
         if own is not None and not told.disputed:
             return _identified(own, found, Home(_hosts(own)))
         return self._by_surroundings(found, host, told) or _by_shape_alone(found, told)

@@ -27,8 +27,8 @@ OF_CLIENT: Final = frozenset(
         "network.peer.address",
     }
 )
-"""Where instrumentations of servers put the client's address, in either convention; on other spans
-these are the addresses of whom we called."""
+"""Where instrumentations of servers put the client's address, in either convention; on spans of
+calls that we make these are the addresses of whom we called."""
 
 FORWARDING: Final = frozenset(
     {
@@ -48,6 +48,7 @@ FORWARDING: Final = frozenset(
 """Headers by which proxies tell the client's address; they may be captured as attributes."""
 
 _CAPTURED = ("http.request.header.", "rpc.request.metadata.", "rpc.grpc.request.metadata.")
+_OUTGOING = frozenset({SpanKind.CLIENT, SpanKind.PRODUCER})
 _UNKNOWN = "unknown"
 """What RFC 7239 says for an address that is not told."""
 
@@ -64,12 +65,12 @@ class AddressPolicy:
             return spans
         return [self._span(span) for span in spans]
 
-    def attributes(self, attributes: Mapping[str, Any], *, of_server: bool) -> dict[str, Any]:
-        """Return what is allowed of a span's attributes; ``of_server`` for a SERVER span's."""
+    def attributes(self, attributes: Mapping[str, Any], *, outgoing: bool) -> dict[str, Any]:
+        """Return what is allowed of a span's attributes; ``outgoing`` for a call that we make."""
         kept = dict(attributes)
         if self._policy == "full":
             return kept
-        for name in self._named(attributes, of_server):
+        for name in self._named(attributes, outgoing):
             allowed = None if self._policy == "none" else _networks(name, kept[name])
             if allowed is None:
                 del kept[name]
@@ -79,19 +80,20 @@ class AddressPolicy:
 
     def _span(self, span: ReadableSpan) -> ReadableSpan:
         held = span._attributes or {}
-        if not self._named(held, span.kind is SpanKind.SERVER):
+        outgoing = span.kind in _OUTGOING
+        if not self._named(held, outgoing):
             return span
-        kept = self.attributes(held, of_server=span.kind is SpanKind.SERVER)
+        kept = self.attributes(held, outgoing=outgoing)
         bounded = BoundedAttributes(attributes=kept, extended_attributes=True)
         bounded.dropped = span.dropped_attributes
         return with_attributes(span, bounded)
 
     @staticmethod
-    def _named(attributes: Iterable[str], of_server: bool) -> list[str]:
+    def _named(attributes: Iterable[str], outgoing: bool) -> list[str]:
         return [
             name
             for name in attributes
-            if (of_server and name in OF_CLIENT)
+            if (not outgoing and name in OF_CLIENT)
             or (name.startswith(_CAPTURED) and _header(name) in FORWARDING)
         ]
 

@@ -65,7 +65,7 @@ def _whole(span: ReadableSpan, use: OpenUse, addresses: AddressPolicy) -> Readab
         for name, value in limits.whole(span, use.start_attributes).items()
         if not name.startswith(_OURS)
     }
-    attributes = addresses.attributes(attributes, of_server=use.facts.direction == "incoming")
+    attributes = addresses.attributes(attributes, outgoing=use.facts.direction == "outgoing")
     attributes.update(use.facts.seen())
     status = use.status_in(attributes)
     if status is not None:
