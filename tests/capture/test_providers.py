@@ -146,6 +146,17 @@ def test_a_user_adds_providers(acme: Path) -> None:
     assert (hook.path, hook.keys[0].id) == ("/in/t1/REDACTED/x", "t1")
 
 
+def test_the_users_word_goes_before_the_catalogues(tmp_path: Path) -> None:
+    """A shape that the catalogue gives to another is the user's, hosts and all."""
+    path = tmp_path / "providers.toml"
+    path.write_text(
+        "[[providers]]\nprovider = 'gateway'\nhosts = ['llm.internal']\n"
+        "pattern = 'sk-proj-.*'\ncontains = ['-proj-']"
+    )
+    told = _identify("sk-proj-" + "a" * 40, "api.openai.com", catalogue=Catalogue.load(path))
+    assert told == Identified("gateway", None, Home(("llm.internal",)))
+
+
 def test_a_users_pattern_cannot_backtrack(acme: Path) -> None:
     """What would take a backtracking matcher longer than the universe lasts is answered at once."""
     catalogue = Catalogue.load(acme)

@@ -56,11 +56,12 @@ class Pattern:
     lock of RE2's state cache may have been copied while it was held.
     """
 
-    __slots__ = ("_compiled", "_pid", "_source", "_users")
+    __slots__ = ("_compiled", "_pid", "_source", "users")
 
     def __init__(self, source: str, users: bool) -> None:
         self._source = source.encode()
-        self._users = users
+        self.users = users
+        """Whether it is a user's."""
         self._pid = 0
         self._compiled: Any = None
 
@@ -91,7 +92,7 @@ class Pattern:
         }
 
     def _pattern(self) -> Any:
-        if not self._users:
+        if not self.users:
             if self._compiled is None:
                 self._compiled = re.compile(self._source)
         elif self._pid != os.getpid():

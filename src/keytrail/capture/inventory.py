@@ -109,7 +109,8 @@ class Inventory:
             return
         known = {_id_index(entry.id): entry for entry in entries if entry.id}
         known |= {entry.fingerprint: entry for entry in entries if entry.fingerprint}
-        self.entries, self._known = entries, known
+        self._known = known
+        self.entries = entries  # last: who remembers what was found does so under these
 
     def _complain(self, problem: str, error: Exception) -> None:
         if problem == self._told:

@@ -18,7 +18,7 @@ _BUCKET = 3
 
 
 class Told(NamedTuple):
-    """The providers whose keys look like one key, the catalogue's first one first."""
+    """The providers whose keys look like one key: the user's own, then the catalogue's."""
 
     providers: Sequence[Provider]
 
@@ -29,8 +29,12 @@ class Told(NamedTuple):
 
     @property
     def disputed(self) -> bool:
-        """Whether the keys of several providers look like this: none of them is certain."""
-        return len({_family(entry) for entry in self.providers if not entry.shared}) > 1
+        """Whether the keys of several providers look like this: none of them is certain.
+
+        What the user says is.
+        """
+        own = [entry for entry in self.providers if not entry.shared]
+        return len({_family(entry) for entry in own}) > 1 and not _is_users(own[0])
 
 
 NOBODY = Told(())
@@ -59,7 +63,10 @@ class Shapes:
                 likely.append(entry)
         if self._may_contain.search(key) is not None:
             likely += [entry for content, entry in self._by_content if content in key]
-        return Told([entry for entry in likely if entry.has_shape(key)]) if likely else NOBODY
+        if not likely:
+            return NOBODY
+        found = [entry for entry in likely if entry.has_shape(key)]
+        return Told(sorted(found, key=_is_users, reverse=True))
 
     def _index(self, entry: Provider) -> None:
         prefixes = [prefix.encode() for prefix in entry.prefixes]
@@ -72,6 +79,10 @@ class Shapes:
         else:
             contents = [content.encode() for content in entry.contains] or [b""]
             self._by_content += [(content, entry) for content in contents]
+
+
+def _is_users(entry: Provider) -> bool:
+    return entry.pattern is not None and entry.pattern.users
 
 
 def _family(entry: Provider) -> str:
