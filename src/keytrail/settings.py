@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 import platformdirs
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
@@ -72,11 +72,23 @@ class Settings:
         "keys", "Which JWTs count as keys: long-lived ones, by issuer and client, or every one."
     )
     catalogue: Path | None = _setting(None, "TOML file with more providers.")
-    inventory: Path | None = _setting(
-        None, "TOML or CSV file that names the owners of keys by fingerprint or public id."
+    inventory: Path | Callable[[], Iterable[Mapping[str, object]]] | None = _setting(
+        None,
+        "TOML or CSV file that names the owners of keys by fingerprint or public id; in code also "
+        "a function that returns the entries.",
     )
     trusted_proxies: tuple[Network, ...] = _setting(
         (), "Networks whose Forwarded and X-Forwarded-For headers are believed, comma-separated."
+    )
+    key_id_header: str | None = _setting(
+        None,
+        "Header by which a trusted proxy says which key it has checked, such as "
+        "X-Credential-Identifier.",
+    )
+    cleartext_to: tuple[Network | str, ...] = _setting(
+        (),
+        "Networks and hosts to which a key may go unencrypted, comma-separated; a leading dot "
+        "means the domain and everything below.",
     )
     client_address: Literal["full", "truncated", "none"] = _setting(
         "full", "How much of a client's address is kept; truncated is /24 or /48."
@@ -165,7 +177,12 @@ class Settings:
 
 PREFIX = "KEYTRAIL_"
 OTHER_VARIABLES = frozenset(
-    {"KEYTRAIL_REQUIRE_SERVICES", "KEYTRAIL_DIR", "KEYTRAIL_AUDIT_ENDPOINT"}
+    {
+        "KEYTRAIL_REQUIRE_SERVICES",
+        "KEYTRAIL_FULL_SIZE",
+        "KEYTRAIL_DIR",
+        "KEYTRAIL_AUDIT_ENDPOINT",
+    }
 )
 """Variables of the tests and of the Collector's configuration, which are not settings."""
 
@@ -183,6 +200,28 @@ def _networks(text: str) -> tuple[Network, ...]:
         return tuple(ipaddress.ip_network(part, strict=False) for part in _cased_names(text))
     except ValueError:
         raise ValueError("expected comma-separated networks such as 10.0.0.0/8") from None
+
+
+def _name(text: str) -> str:
+    names = _names(text)
+    if len(names) != 1:
+        raise ValueError("expected the name of one header")
+    return names[0]
+
+
+def _places(text: str) -> tuple[Network | str, ...]:
+    return tuple(_place(part) for part in _names(text))
+
+
+def _place(text: str) -> Network | str:
+    try:
+        return ipaddress.ip_network(text, strict=False)
+    except ValueError:
+        if any(character in "/:@*" or character.isspace() for character in text):
+            raise ValueError(
+                "expected networks such as 10.0.0.0/8 and hosts such as .internal.example"
+            ) from None
+        return text
 
 
 def check_pepper(text: str) -> Secret:
@@ -248,6 +287,8 @@ _READERS: dict[str, Callable[[str], Any]] = {
     "catalogue": _path,
     "inventory": _path,
     "trusted_proxies": _networks,
+    "key_id_header": _name,
+    "cleartext_to": _places,
     "client_address": _one_of("full", "truncated", "none"),
     "keyless": _one_of("counted", "denied"),
     "home": _path,

@@ -43,6 +43,11 @@ def _secrets(read: Read) -> set[tuple[bytes, str | None]]:
         ("authorization", b"Acme-Key " + KEY, "opaque", "_other"),
         ("authorization", b"\xffcme " + KEY, "opaque", "_other"),
         ("authorization", KEY, "opaque", "none"),
+        ("authorization", b"Bearer Bearer " + KEY, "opaque", "bearer"),
+        ("authorization", b"Bearer  Token\t" + KEY, "opaque", "token"),
+        ("authorization", b"Bearer " + _basic(f"user:{K1}"), "basic", "basic"),
+        ("authorization", b"Bearer\r\n " + KEY, "opaque", "bearer"),
+        ("x-api-key", b"ApiKey Bearer " + KEY, "opaque", "bearer"),
         ("authorization", _basic(f"user:{K1}"), "basic", "basic"),
         ("authorization", _basic(f"{K1}:"), "basic", "basic"),
         ("authorization", _basic(K1), "basic", "basic"),
@@ -70,7 +75,17 @@ def test_headers_that_carry_a_key(name: str, value: bytes, kind: str, scheme: st
 
 @pytest.mark.parametrize(
     "value",
-    [b"", b" ", b"Bearer", b"Bearer ", b"bearer\t", b"Basic", b"Basic Og==", b"AWS4-HMAC-SHA256"],
+    [
+        b"",
+        b" ",
+        b"Bearer",
+        b"Bearer ",
+        b"bearer\t",
+        b"Basic",
+        b"Basic Og==",
+        b"Bearer bearer ",
+        b"AWS4-HMAC-SHA256",
+    ],
 )
 def test_a_scheme_without_a_value_is_no_key(value: bytes) -> None:
     """Nothing is fingerprinted where there is nothing, neither here nor in other headers."""
@@ -282,7 +297,7 @@ def test_the_same_key_twice_is_one_key() -> None:
     """The first place counts, and the findings of the other are told."""
     read = READER.incoming(make_view(("x-api-key", KEY), query=b"api_key=" + KEY))
     assert _places(read) == [(F1, "opaque", "header", "x-api-key", "none")]
-    assert read.facts.findings == ("key_in_url",)
+    assert read.facts.findings == ("key_in_url", "duplicate")
 
 
 def test_each_line_of_a_repeated_header_is_looked_at() -> None:

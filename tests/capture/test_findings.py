@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from support.capture import READER, make_view
+from keytrail.settings import Settings, SettingsError
+from support.capture import READER, make_reader, make_view
 from support.cases import K1
 
 KEY = ("x-api-key", K1.encode())
@@ -109,6 +110,58 @@ def test_cleartext_is_told_of_outgoing_requests_that_leave_the_machine(
     """Incoming requests say nothing about it: TLS usually ends at a proxy."""
     assert _outgoing(KEY, scheme=scheme, host=host)[0] == (("cleartext_http",) if found else ())
     assert READER.incoming(make_view(KEY, scheme=scheme, host=host)).facts.findings == ()
+
+
+@pytest.mark.parametrize(
+    ("host", "found"),
+    [
+        ("10.1.2.3", False),
+        ("::ffff:10.1.2.3", False),
+        ("fd00::7", False),
+        ("billing.svc.internal", False),
+        ("svc.internal", False),
+        ("gateway", False),
+        ("192.0.2.1", True),
+        ("fe80::7", True),
+        ("svc.internal.evil.example", True),
+        ("notgateway", True),
+    ],
+)
+def test_cleartext_to_where_the_user_allows_it(host: str, found: bool) -> None:
+    """Networks, hosts and domains of one's own are no finding."""
+    settings = Settings.from_env(
+        {"KEYTRAIL_CLEARTEXT_TO": "10.0.0.0/8, fd00::/8, .SVC.internal,gateway"}
+    )
+    reader = make_reader(cleartext_to=settings.cleartext_to)
+    facts = reader.outgoing(make_view(KEY, scheme="http", host=host)).facts
+    assert facts.findings == (("cleartext_http",) if found else ())
+
+
+def test_what_is_neither_network_nor_host_is_named() -> None:
+    """A URL there would never match."""
+    with pytest.raises(SettingsError) as error:
+        Settings.from_env({"KEYTRAIL_CLEARTEXT_TO": "http://gateway"})
+    assert str(error.value).startswith("KEYTRAIL_CLEARTEXT_TO: expected networks such as 10.0.0.0")
+
+
+@pytest.mark.parametrize(
+    ("headers", "query", "found"),
+    [
+        ((KEY, KEY), b"", True),
+        ((KEY, ("x-api-key", b"another-key-0123456789")), b"", True),
+        ((KEY,), b"api_key=" + K1.encode(), True),
+        ((), b"api_key=" + K1.encode() + b"&api_key=another-key-0123456789", True),
+        ((KEY, ("authorization", b"Bearer another-key-0123456789")), b"", False),
+        ((("dd-api-key", b"0" * 4 + b"1f2e3d4c" * 4), ("dd-application-key", KEY[1])), b"", False),
+        ((KEY, ("x-api-key", b"")), b"", False),
+    ],
+)
+def test_a_key_that_is_presented_twice(
+    headers: tuple[tuple[str, bytes], ...], query: bytes, found: bool
+) -> None:
+    """One key in two places, or two keys in one; two credentials that go together are neither."""
+    findings = READER.incoming(make_view(*headers, query=query)).facts.findings
+    assert ("duplicate" in findings) is found
 
 
 @pytest.mark.parametrize(

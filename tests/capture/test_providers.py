@@ -11,7 +11,7 @@ from keytrail import faults
 from keytrail.capture.catalogue import CatalogueError, built_in_providers, read_providers
 from keytrail.capture.facts import FoundKey
 from keytrail.capture.key import RawKey
-from keytrail.capture.providers import Catalogue, Identified
+from keytrail.capture.providers import Catalogue, Home, Identified
 from support.capture import READER, make_reader, make_view
 from support.cases import K1
 
@@ -51,6 +51,10 @@ def _identify(
     return (catalogue or Catalogue.load()).identify(found, host)
 
 
+def _sent_to(provider: str, host: str) -> Identified:
+    return Identified(provider, None, Home((host,), certain=False))
+
+
 @pytest.fixture
 def acme(tmp_path: Path) -> Path:
     """A catalogue of a user's own."""
@@ -87,8 +91,8 @@ def test_the_shape_of_a_key_tells_its_provider(
 @pytest.mark.parametrize(
     ("host", "field", "expected"),
     [
-        ("api.deepseek.com", "authorization", Identified("deepseek", None, ("api.deepseek.com",))),
-        ("x.openai.azure.com", "api-key", Identified("azure_openai", None, (".openai.azure.com",))),
+        ("api.deepseek.com", "authorization", _sent_to("deepseek", "api.deepseek.com")),
+        ("x.openai.azure.com", "api-key", _sent_to("azure_openai", ".openai.azure.com")),
         ("a.b.example", "xi-api-key", Identified("elevenlabs")),
         ("a.b.example", "x-api-key", Identified(None)),
         ("api.deepseek.com", "proxy-authorization", Identified(None)),
@@ -140,6 +144,17 @@ def test_a_user_adds_providers(acme: Path) -> None:
     assert _identify("s_" + "0" * 20, catalogue=Catalogue.load(acme)) == Identified("short")
     hook = reader.outgoing(make_view(host="hooks.example", path="/in/t1/s3cr3t/x")).facts
     assert (hook.path, hook.keys[0].id) == ("/in/t1/REDACTED/x", "t1")
+
+
+def test_the_users_word_goes_before_the_catalogues(tmp_path: Path) -> None:
+    """A shape that the catalogue gives to another is the user's, hosts and all."""
+    path = tmp_path / "providers.toml"
+    path.write_text(
+        "[[providers]]\nprovider = 'gateway'\nhosts = ['llm.internal']\n"
+        "pattern = 'sk-proj-.*'\ncontains = ['-proj-']"
+    )
+    told = _identify("sk-proj-" + "a" * 40, "api.openai.com", catalogue=Catalogue.load(path))
+    assert told == Identified("gateway", None, Home(("llm.internal",)))
 
 
 def test_a_users_pattern_cannot_backtrack(acme: Path) -> None:

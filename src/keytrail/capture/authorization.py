@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import re
 from base64 import b64decode
+from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple
 
 from keytrail import semconv
 from keytrail.capture.known_names import KEYLESS_SCHEMES, SCHEMES, SIGNING_SCHEMES
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from keytrail.capture.facts import KeyType
 
 NO_SCHEME = "none"
 
+UserIsKey = Callable[[bytes, bytes], bool]
+"""Tells of Basic's user name and password whether the former is the key."""
+
 _MAX_JOINED = 16
+_MAX_NESTED = 4
+"""Schemes before a key that are cut: ``Bearer Bearer …`` is a common slip."""
 
 _CREDENTIAL = re.compile(rb"\bCredential=([^/,\s]+)")
 _SIGNATURE = re.compile(rb"\bSignature=([^,\s]+)")
@@ -35,12 +39,14 @@ class Credential(NamedTuple):
     """What must be redacted besides the key."""
 
 
-def parse_authorization(value: bytes, user_is_key: Callable[[bytes], bool]) -> Credential:
+def parse_authorization(value: bytes, user_is_key: UserIsKey) -> Credential:
     """Take apart the trimmed value of ``Authorization`` or ``Proxy-Authorization``.
 
     A value of one word is a bare key, unless it is the name of a scheme that came without a key.
-    ``user_is_key`` says whether Basic's user name is the key whatever the password is.
+    Of schemes within schemes the innermost counts. ``user_is_key`` says whether Basic's user name
+    is the key although there is a password.
     """
+    value = _innermost(value)
     words = value.split(None, 1)
     if len(words) < 2:
         return Credential(b"" if _is_scheme(value.lower()) else value, NO_SCHEME)
@@ -62,21 +68,33 @@ def parse_key_header(value: bytes) -> Credential:
     Servers join repeated lines by commas, and keys may hold commas: the value is one key, and each
     part is redacted too.
     """
-    if b" " in value:
-        scheme, _, rest = value.partition(b" ")
-        name = SCHEMES.get(scheme.lower())
+    words = _innermost(value).split(None, 1)
+    if len(words) == 2:
+        name = SCHEMES.get(words[0].lower())
         if name is not None:
-            return Credential(rest.strip(), name)
+            return Credential(words[1], name)
     if b"," in value:
         return Credential(value, NO_SCHEME, secrets=tuple(value.split(b",", _MAX_JOINED)))
     return Credential(value, NO_SCHEME)
 
 
-def choose_basic(user: bytes, password: bytes, user_is_key: Callable[[bytes], bool]) -> Credential:
+def choose_basic(user: bytes, password: bytes, user_is_key: UserIsKey) -> Credential:
     """Return which of the two is the key: the password, or the user name where it is empty."""
-    if not password or user_is_key(user):
+    if not password or user_is_key(user, password):
         return Credential(user, "basic", "basic", secrets=(password,))
     return Credential(password, "basic", "basic", user)
+
+
+def _innermost(value: bytes) -> bytes:
+    for _ in range(_MAX_NESTED):
+        scheme, *rest = value.split(None, 1)[:2] or (b"",)
+        if not rest or scheme.lower() not in SCHEMES:
+            return value
+        inner, *key = rest[0].split(None, 1)
+        if inner.lower() != scheme.lower() and not (key and _is_scheme(inner.lower())):
+            return value
+        value = rest[0]
+    return value
 
 
 def _is_scheme(word: bytes) -> bool:
@@ -92,7 +110,7 @@ def _with_token(scheme: str, rest: bytes) -> Credential:
     return Credential(rest, scheme)
 
 
-def _basic(encoded: bytes, user_is_key: Callable[[bytes], bool]) -> Credential:
+def _basic(encoded: bytes, user_is_key: UserIsKey) -> Credential:
     try:
         decoded = b64decode(encoded, validate=True)
     except ValueError:

@@ -7,6 +7,10 @@ r"""Who issued a key, where it may go, and which part of it is public: the catal
     hosts = ["api.acme.example", ".acme.example"]   # a leading dot: the domain and all below it
     pattern = "acme_[0-9a-z]{8}_[0-9A-Za-z]{32}"    # the whole key, RE2 syntax
     prefixes = ["acme_"]             # how such a key begins; without them every key is tried
+    contains = ["_mmk"]              # instead: what stands somewhere in such a key
+    schemes = ["bot"]                # only keys under these schemes of Authorization are tried
+    base64 = true                    # pattern and id are those of the decoded key
+    shared = true                    # other keys look like it too: host and header are asked first
     headers = ["x-acme-key"]         # fields that carry the key
     query = ["acme_key"]
     path = '/hook/(?P<id>\w+)/(?P<key>\w+)'         # a key in the path of a URL on these hosts
@@ -22,6 +26,7 @@ import json
 import os
 import re
 import sys
+from base64 import b64decode
 from dataclasses import dataclass, fields
 from functools import lru_cache
 from importlib import resources
@@ -58,18 +63,19 @@ class Pattern:
     lock of RE2's state cache may have been copied while it was held.
     """
 
-    __slots__ = ("_compiled", "_pid", "_source", "_users")
+    __slots__ = ("_compiled", "_pid", "_source", "users")
 
     def __init__(self, source: str, users: bool) -> None:
         self._source = source.encode()
-        self._users = users
+        self.users = users
+        """Whether it is a user's."""
         self._pid = 0
         self._compiled: Any = None
 
     @property
     def added(self) -> str | None:
         """The expression of a user's pattern."""
-        return self._source.decode() if self._users else None
+        return self._source.decode() if self.users else None
 
     @property
     def source(self) -> str:
@@ -103,7 +109,7 @@ class Pattern:
         }
 
     def _pattern(self) -> Any:
-        if not self._users:
+        if not self.users:
             if self._compiled is None:
                 self._compiled = re.compile(self._source)
         elif self._pid != os.getpid():
@@ -126,6 +132,8 @@ class Provider:
     hosts: tuple[str, ...] = ()
     pattern: Pattern | None = None
     prefixes: tuple[str, ...] = ()
+    contains: tuple[str, ...] = ()
+    schemes: tuple[str, ...] = ()
     headers: tuple[str, ...] = ()
     query: tuple[str, ...] = ()
     path: Pattern | None = None
@@ -133,10 +141,21 @@ class Provider:
     id_in: str = "key"
     key_in: str = "password"
     self_hosted: bool = False
+    shared: bool = False
+    base64: bool = False
 
     def has_shape(self, key: bytes) -> bool:
         """Whether ``key`` looks like one of this provider's."""
-        return self.pattern is not None and self.pattern.fullmatch(key) is not None
+        return self.pattern is not None and self.pattern.fullmatch(self.plain(key)) is not None
+
+    def plain(self, key: bytes) -> bytes:
+        """Return what the patterns are of: the key, or what it encodes (nothing if it does not)."""
+        if not self.base64:
+            return key
+        try:
+            return b64decode(key, validate=True)
+        except ValueError:
+            return b""
 
 
 @lru_cache(maxsize=1)
@@ -144,6 +163,38 @@ def built_in_providers() -> tuple[Provider, ...]:
     """Return the providers that keytrail knows."""
     text = resources.files(__package__).joinpath("catalogue.json").read_text("utf-8")
     return tuple(_provider(entry, users=False) for entry in json.loads(text))
+
+
+@lru_cache(maxsize=1)
+def shaped_providers() -> tuple[Provider, ...]:
+    """Return the providers of which nothing is known but how their keys look."""
+    text = resources.files("keytrail.redaction").joinpath("token-shapes.json").read_text("utf-8")
+    return tuple(
+        _shaped(shape)
+        for shape in json.loads(text)["shapes"]
+        if shape["kind"] == "key"
+        and shape["precision"] == "distinctive"
+        and shape["anchors"] != _ANY_JWT
+    )
+
+
+_ANY_JWT = [".eyJ"]
+"""The anchor of a shape that every JWT has, whoever issued it."""
+
+
+_SAME = {"hashicorp-vault": "vault", "langchain": "langsmith"}
+"""Providers that the catalogue has under another name."""
+
+
+def _shaped(shape: Mapping[str, Any]) -> Provider:
+    anchors = tuple(shape["anchors"])
+    begins = shape["regex"].lstrip("(?:\\")[0] in {anchor[0] for anchor in anchors}
+    return Provider(
+        provider=_SAME.get(shape["provider"], shape["provider"].replace("-", "_")),
+        pattern=Pattern(shape["regex"], users=False),
+        prefixes=anchors if begins else (),
+        contains=() if begins else anchors,
+    )
 
 
 def read_providers(path: Path) -> tuple[Provider, ...]:
@@ -165,7 +216,9 @@ def read_providers(path: Path) -> tuple[Provider, ...]:
     return tuple(_checked_provider(entry, path, number) for number, entry in enumerate(entries, 1))
 
 
-_TEXTS = frozenset({"hosts", "prefixes", "headers", "query"})
+_CASED_TEXTS = frozenset({"prefixes", "contains"})
+_TEXTS = _CASED_TEXTS | {"hosts", "headers", "query", "schemes"}
+_FLAGS = frozenset({"self_hosted", "shared", "base64"})
 _PATTERNS = frozenset({"pattern", "path", "id"})
 _CHOICES = {"id_in": ("key", "companion"), "key_in": ("password", "user")}
 
@@ -203,7 +256,7 @@ def _is_valid(name: str, value: object) -> bool:
         return isinstance(value, list) and all(isinstance(text, str) and text for text in value)
     if name in _CHOICES:
         return value in _CHOICES[name]
-    if name == "self_hosted":
+    if name in _FLAGS:
         return isinstance(value, bool)
     return name in {field.name for field in fields(Provider)} and isinstance(value, str)
 
@@ -213,7 +266,7 @@ def _provider(entry: Mapping[str, Any], users: bool) -> Provider:
     for name, value in entry.items():
         if name in _PATTERNS:
             values[name] = Pattern(value, users)
-        elif name == "prefixes":
+        elif name in _CASED_TEXTS:
             values[name] = tuple(value)
         elif name in _TEXTS:
             values[name] = tuple(text.lower() for text in value)

@@ -50,11 +50,20 @@ class ClientAddress:
         client = self._walk(view) if self._trusted else view.peer
         if not client:
             return None
-        return client if self._policy == "full" else _truncated(client)
+        return client if self._policy == "full" else truncated(client)
+
+    @property
+    def trusted(self) -> bool:
+        """Whether any proxy is trusted."""
+        return bool(self._trusted)
+
+    def trusts(self, view: RequestView) -> bool:
+        """Tell whether the direct peer is one of the trusted proxies."""
+        return bool(self._trusted) and (not view.peer or self._is_trusted(view.peer))
 
     def _walk(self, view: RequestView) -> str:
         client = view.peer
-        if client and not self._is_trusted(client):
+        if not self.trusts(view):
             return client
         for entry in _forwarded_from_right(view):
             address = _parse(entry)
@@ -94,13 +103,32 @@ def _forwarded_for(element: bytes) -> str:
     return (found[1] or found[2] or b"").decode("latin-1") if found else ""
 
 
-def _parse(text: str) -> Address | None:
-    """Return the address in ``text``, without brackets, port and zone; ``None`` if there is none.
+def forwarded_entries(header: str, line: str) -> list[str]:
+    """Return the last ``MAX_HOPS`` addresses, or what stands in their place, of a header's line."""
+    entries = [*_entries_from_right([line.encode("latin-1", "replace")])][::-1]
+    if header == "forwarded":
+        return [_forwarded_for(entry) for entry in entries]
+    return [entry.decode("latin-1") for entry in entries]
 
-    An IPv4 address that is mapped into IPv6 is returned as the IPv4 address that it is.
+
+def truncated(client: str) -> str | None:
+    """Return the /24 or /48 that an address is in; ``None`` for what is no address."""
+    address = _parse(client)
+    if address is None:
+        return None
+    network = ipaddress.ip_network((address, _KEPT_BITS[address.version]), strict=False)
+    return str(network.network_address)
+
+
+def _parse(text: str) -> Address | None:
+    """Return the address in ``text``; ``None`` if there is none.
+
+    Quotes, brackets, port and zone are cut. An IPv4 address that is mapped into IPv6 is returned as
+    the IPv4 address that it is.
     """
     if len(text) > _MAX_TEXT:
         return None
+    text = text.strip(' "')
     if text.startswith("["):
         text = text[1:].partition("]")[0]
     elif text.count(":") == 1:
@@ -111,11 +139,3 @@ def _parse(text: str) -> Address | None:
         return None
     mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
     return mapped or address
-
-
-def _truncated(client: str) -> str | None:
-    address = _parse(client)
-    if address is None:
-        return None
-    network = ipaddress.ip_network((address, _KEPT_BITS[address.version]), strict=False)
-    return str(network.network_address)

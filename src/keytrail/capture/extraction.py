@@ -12,6 +12,7 @@ from urllib.parse import unquote_to_bytes
 from keytrail.capture import jwt, known_names
 from keytrail.capture.authorization import (
     Credential,
+    UserIsKey,
     choose_basic,
     parse_authorization,
     parse_key_header,
@@ -20,7 +21,7 @@ from keytrail.capture.facts import FoundKey, Location
 from keytrail.capture.key import RawKey
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from keytrail.capture.providers import Catalogue
     from keytrail.capture.view import Header, RequestView
@@ -133,9 +134,7 @@ class Extraction:
             self._read_path(found, host, view.path)
         return found
 
-    def _read_headers(
-        self, found: Found, lines: Sequence[Header], user_is_key: Callable[[bytes], bool]
-    ) -> None:
+    def _read_headers(self, found: Found, lines: Sequence[Header], user_is_key: UserIsKey) -> None:
         ranked = sorted(lines, key=lambda line: self._ranks[line[0]])
         for name, line in ranked[:MAX_HEADER_LINES]:
             value = line.strip()
@@ -191,9 +190,7 @@ class Extraction:
                 if field is not None:
                     self._take(found, Credential(_unquoted(value.strip()), ""), "cookie", field)
 
-    def _read_userinfo(
-        self, found: Found, userinfo: bytes, user_is_key: Callable[[bytes], bool]
-    ) -> None:
+    def _read_userinfo(self, found: Found, userinfo: bytes, user_is_key: UserIsKey) -> None:
         user, _, password = userinfo.partition(b":")
         credential = choose_basic(_decoded(user), _decoded(password), user_is_key)
         encoded = tuple(part for part in (user, password) if b"%" in part)

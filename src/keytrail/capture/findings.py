@@ -12,17 +12,36 @@ from keytrail.capture.providers import serves
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
+    from keytrail.capture.entry import Entry
+    from keytrail.capture.extraction import Found
     from keytrail.capture.facts import FoundKey
+    from keytrail.capture.providers import Home
     from keytrail.capture.view import RequestView
+    from keytrail.settings import Network
 
+DECOY: Final = "decoy"
 WRONG_HOST: Final = "wrong_host"
+REVOKED: Final = "revoked"
+EXPIRED: Final = "expired"
 CLEARTEXT_HTTP: Final = "cleartext_http"
 WEAK: Final = "weak"
 USERINFO: Final = "userinfo"
 KEY_IN_URL: Final = "key_in_url"
+DUPLICATE: Final = "duplicate"
 REDIRECTED: Final = "redirected"
 
-GRAVITY: Final = (WRONG_HOST, CLEARTEXT_HTTP, WEAK, USERINFO, KEY_IN_URL, REDIRECTED)
+GRAVITY: Final = (
+    DECOY,
+    WRONG_HOST,
+    REVOKED,
+    EXPIRED,
+    CLEARTEXT_HTTP,
+    WEAK,
+    USERINFO,
+    KEY_IN_URL,
+    DUPLICATE,
+    REDIRECTED,
+)
 """The findings of this module, the gravest first."""
 
 Endpoint = tuple[str, int | None]
@@ -51,6 +70,28 @@ def of_key(key: FoundKey) -> frozenset[str]:
     return frozenset(found)
 
 
+def of_entry(entry: Entry, now: float) -> frozenset[str]:
+    """Return the findings about a key that the inventory knows, at ``now`` (Unix seconds)."""
+    found = set()
+    if entry.decoy:
+        found.add(DECOY)
+    if entry.revoked is not None and entry.revoked <= now:
+        found.add(REVOKED)
+    if entry.expires is not None and entry.expires <= now:
+        found.add(EXPIRED)
+    return frozenset(found)
+
+
+def is_duplicate(found: Found) -> bool:
+    """Whether a request presents a key twice, or two keys where only one can be.
+
+    Who checks one of them and who acts on the other may then differ.
+    """
+    places = [(key.location, key.field) for key in found.keys]
+    keys = {key.raw for key in found.keys}
+    return len(set(places)) < len(places) or len(keys) < len(places)
+
+
 def is_weak(key: FoundKey) -> bool:
     """Whether a key can be guessed: under 64 bits even if it were random, or hardly any symbols.
 
@@ -64,27 +105,43 @@ def is_weak(key: FoundKey) -> bool:
     return len(value) < _STRONG_LENGTH and len(value) * log2(_alphabet(value)) < _WEAK_BITS
 
 
-def is_cleartext(view: RequestView) -> bool:
-    """Whether an outgoing request leaves this machine unencrypted.
+class Cleartext:
+    """Tells outgoing requests that leave this machine unencrypted, but for where the user allows.
 
-    For incoming requests this says nothing: TLS usually ends at a proxy before us.
+    Of incoming requests this says nothing: TLS usually ends at a proxy before us.
     """
-    return view.scheme in ("http", "ws") and not _is_loopback(view.host)
+
+    def __init__(self, allowed: Sequence[Network | str]) -> None:
+        self._hosts = tuple(one.lower() for one in allowed if isinstance(one, str))
+        self._networks = tuple(one for one in allowed if not isinstance(one, str))
+        self._is_near = lru_cache(maxsize=256)(self._find_near)
+
+    def found(self, view: RequestView) -> bool:
+        """Whether ``view`` goes unencrypted to where it should not."""
+        return view.scheme in ("http", "ws") and not self._is_near(view.host)
+
+    def _find_near(self, host: str) -> bool:
+        if host == "localhost" or host.endswith(".localhost") or serves(self._hosts, host):
+            return True
+        try:
+            address = ipaddress.ip_address(host)
+        except ValueError:
+            return False
+        address = getattr(address, "ipv4_mapped", None) or address
+        return address.is_loopback or any(address in network for network in self._networks)
 
 
-def wrong_host(
-    view: RequestView, hosts: Sequence[str], first: Endpoint | None = None
-) -> str | None:
+def wrong_host(view: RequestView, home: Home, first: Endpoint | None = None) -> str | None:
     """Return the host that a key should have gone to, if the outgoing ``view`` goes to another.
 
-    It comes with its port where only that differs. ``hosts`` are the only ones that the key is
-    for, if that is known. Where it is not, a key that was meant for the ``first`` host of a chain
-    of redirects must not reach another one. Ports 80 and 443 are one: from ``http`` to ``https``
-    on a host is no other host.
+    It comes with its port where only that differs. ``home`` is where the key belongs. Where that is
+    not certain, a key that was meant for the ``first`` host of a chain of redirects must not reach
+    another one, unless both are the same provider's. Ports 80 and 443 are one: from ``http`` to
+    ``https`` on a host is no other host.
     """
-    if hosts:
-        return None if serves(hosts, view.host) else _expected(hosts, first)
-    if first is None:
+    if home.hosts and home.certain:
+        return None if serves(home.hosts, view.host) else _expected(home.hosts, first)
+    if first is None or serves(home.hosts, first[0]):
         return None
     host, port = first
     if host != view.host:
@@ -114,13 +171,3 @@ def _alphabet(value: bytes) -> int:
         symbols += size if occurring else 0
         rest -= occurring
     return symbols + (33 if rest else 0)
-
-
-@lru_cache(maxsize=256)
-def _is_loopback(host: str) -> bool:
-    if host == "localhost" or host.endswith(".localhost"):
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False

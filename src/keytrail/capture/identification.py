@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING, NamedTuple
 
 from keytrail.capture import findings
 from keytrail.capture.facts import FoundKey, KeyFacts
+from keytrail.capture.providers import Home
 
 if TYPE_CHECKING:
+    from keytrail.capture.entry import Entry
     from keytrail.capture.extraction import Found
     from keytrail.capture.fingerprint import Peppers
     from keytrail.capture.inventory import Inventory
@@ -23,9 +26,11 @@ class Identified(NamedTuple):
 
     keys: tuple[KeyFacts, ...]
     """The distinct keys; where one stood twice, the first place counts."""
-    hosts: tuple[tuple[str, ...], ...]
-    """For each key the only hosts that it may go to, empty where that is not known."""
+    homes: tuple[Home, ...]
+    """For each key the hosts where it belongs."""
     findings: frozenset[str]
+    until: float
+    """Unix seconds at which the inventory will tell something else of one of the keys."""
     secrets: Secrets
     user_tokens: int
     """JWTs that are no keys."""
@@ -33,7 +38,14 @@ class Identified(NamedTuple):
     """The path without its key, if a key was in it."""
 
 
-NOTHING = Identified((), (), frozenset(), (), 0, None)
+NOTHING = Identified((), (), frozenset(), float("inf"), (), 0, None)
+
+
+class _Told(NamedTuple):
+    facts: KeyFacts
+    home: Home
+    findings: frozenset[str]
+    until: float
 
 
 class Identifier:
@@ -44,41 +56,61 @@ class Identifier:
         self._catalogue = catalogue
         self._inventory = inventory
 
-    def identify(self, found: Found, host: str) -> Identified:
-        """Identify all that was found; ``host`` is the called one, empty for incoming requests."""
-        distinct: dict[RawKey, tuple[KeyFacts, tuple[str, ...]]] = {}
-        told: set[str] = set()
+    def identify(self, found: Found, host: str, named: str | None = None) -> Identified:
+        """Identify all that was found; ``host`` is the called one, empty for incoming requests.
+
+        ``named`` is the id under which a trusted gateway has checked the first key.
+        """
+        distinct: dict[RawKey, _Told] = {}
+        suspicious: set[str] = set()
+        secrets: list[tuple[RawKey, str | None]] = []
+        until = float("inf")
         for key in found.keys:
-            told |= findings.of_key(key)
-            if key.raw not in distinct:
-                distinct[key.raw] = self._identify_key(key, host)
-        secrets: list[tuple[RawKey, str | None]] = [
-            (secret, distinct[key.raw][0].hash) for key in found.keys for secret in key.secrets
-        ]
+            suspicious |= findings.of_key(key)
+            told = distinct.get(key.raw)
+            if told is None:
+                told = self._identify_key(key, host, None if distinct else named)
+                distinct[key.raw] = told
+                suspicious |= told.findings
+                until = min(until, told.until)
+            secrets += [(secret, told.facts.hash) for secret in key.secrets]
+        if len(found.keys) > 1 and findings.is_duplicate(found):
+            suspicious.add(findings.DUPLICATE)
         secrets += [(secret, None) for secret in found.secrets]
         return Identified(
-            tuple(facts for facts, _ in distinct.values()),
-            tuple(hosts for _, hosts in distinct.values()),
-            frozenset(told),
+            tuple([one.facts for one in distinct.values()]),
+            tuple([one.home for one in distinct.values()]),
+            frozenset(suspicious),
+            until,
             tuple(secrets),
             found.user_tokens,
             found.redacted_path,
         )
 
-    def _identify_key(self, key: FoundKey, host: str) -> tuple[KeyFacts, tuple[str, ...]]:
+    def _entry(self, raw: bytes, fingerprint: str, key_id: str | None) -> Entry | None:
+        """Return what the inventory says of a key, under whichever pepper it was written."""
+        entry = self._inventory.find(fingerprint, key_id)
+        if entry is not None or not self._inventory.entries:
+            return entry
+        earlier = (self._inventory.find(one) for one in self._peppers.all(raw)[1:])
+        return next((one for one in earlier if one is not None), None)
+
+    def _identify_key(self, key: FoundKey, host: str, named: str | None) -> _Told:
         raw = key.raw.reveal()
         fingerprint = self._peppers.fingerprint(raw)
-        previous = self._peppers.previous(raw)
-        provider, key_id, hosts = self._catalogue.identify(key, host)
+        provider, key_id, home = self._catalogue.identify(key, host)
+        key_id = named or key_id
         name = owner = environment = None
-        entry = self._inventory.find(fingerprint, key_id)
-        if entry is None and previous is not None:
-            entry = self._inventory.find(previous)
+        suspicious: frozenset[str] = frozenset()
+        until = float("inf")
+        entry = self._entry(raw, fingerprint, key_id)
         if entry is not None:
+            now = time.time()
             name, owner, environment = entry.name, entry.owner, entry.environment
             provider = entry.provider or provider or (None if host else "self")
             key_id = key_id or entry.id
-            hosts = entry.hosts or hosts
+            home = Home(entry.hosts) if entry.hosts else home
+            suspicious, until = findings.of_entry(entry, now), entry.turns_at(now)
         facts = KeyFacts(
             hash=fingerprint,
             pepper_id=self._peppers.id,
@@ -86,11 +118,11 @@ class Identifier:
             location=key.location,
             field=key.field,
             scheme=key.scheme,
-            previous_hash=previous,
+            previous_hash=self._peppers.previous(raw),
             id=key_id,
             name=name,
             owner=owner,
             environment=environment,
             provider=provider,
         )
-        return facts, hosts
+        return _Told(facts, home, suspicious, until)

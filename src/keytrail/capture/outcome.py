@@ -1,10 +1,13 @@
-"""How a call ended, in five words."""
+"""How a call ended, in five words, and why it was refused, in seven."""
 
 from __future__ import annotations
 
 from typing import Final, Literal
 
 Outcome = Literal["success", "denied", "rate_limited", "error", "unknown"]
+Reason = Literal[
+    "missing", "malformed", "unknown_key", "expired", "revoked", "insufficient_scope", "quota"
+]
 
 _DENIED = frozenset({401, 403, 407})
 _RATE_LIMITED = 429

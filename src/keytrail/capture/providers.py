@@ -6,7 +6,14 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
 from keytrail import semconv
-from keytrail.capture.catalogue import Pattern, Provider, built_in_providers, read_providers
+from keytrail.capture.catalogue import (
+    Pattern,
+    Provider,
+    built_in_providers,
+    read_providers,
+    shaped_providers,
+)
+from keytrail.capture.shapes import MAX_MATCHED, Shapes, Told
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -14,12 +21,17 @@ if TYPE_CHECKING:
 
     from keytrail.capture.facts import FoundKey
 
-_BUCKET = 3
-"""Bytes of a key's beginning by which shapes are looked up; no known prefix is shorter."""
 _MAX_ID = 128
-_MAX_MATCHED = 1024
-"""Bytes of the longest key or path that is matched; every known format is shorter."""
 _MAX_LABELS = 8
+
+
+class Home(NamedTuple):
+    """Where a key belongs, as far as that is known."""
+
+    hosts: tuple[str, ...] = ()
+    """Names, and domains that begin with a dot; empty where nothing is known."""
+    certain: bool = True
+    """``False``: the hosts are those of whom the key was sent to; it may be anybody's."""
 
 
 class Identified(NamedTuple):
@@ -27,11 +39,7 @@ class Identified(NamedTuple):
 
     provider: str | None
     id: str | None = None
-    hosts: tuple[str, ...] = ()
-    """The only hosts that the key may go to; empty where the catalogue cannot tell."""
-
-
-UNKNOWN = Identified(None)
+    home: Home = Home()
 
 
 class PathKey(NamedTuple):
@@ -42,12 +50,14 @@ class PathKey(NamedTuple):
     redacted_path: str
 
 
+UNKNOWN = Identified(None)
+
+
 class Catalogue:
     """Tells a key's provider by its shape, by the host it goes to, and by its field."""
 
     def __init__(self, providers: Sequence[Provider]) -> None:
-        self._by_prefix: dict[bytes, list[tuple[bytes, Provider]]] = {}
-        self._unsorted: list[Provider] = []
+        self._shapes = Shapes(providers)
         self._by_host: dict[str, list[Provider]] = {}
         self._by_field: dict[str, list[Provider]] = {}
         self.headers = frozenset(name for entry in providers for name in entry.headers)
@@ -67,32 +77,50 @@ class Catalogue:
             CatalogueError: the file cannot be read or an entry cannot be used.
 
         """
-        return cls([*(read_providers(path) if path else ()), *built_in_providers()])
+        users = read_providers(path) if path else ()
+        return cls([*users, *built_in_providers(), *shaped_providers()])
 
     def identify(self, found: FoundKey, host: str) -> Identified:
         """Return what is known of ``found`` on its way to ``host`` (empty for incoming requests).
 
-        The key's own shape tells most; then the host it goes to; then a header that is used by
-        one provider alone, which names the provider but binds the key to no host.
+        The key's own shape tells most, unless several providers share it; then the host it goes
+        to; then a field that is used by one provider alone; then a shape that proves little. Only
+        a shape ties the key to hosts for certain.
         """
-        entry = self._with_shape(found.raw.reveal())
-        if entry is not None:
-            return _identified(entry, found, bound=True)
-        if not host or found.field == "proxy-authorization":
-            return UNKNOWN
-        serving = self._serving(host)
-        if serving:
-            by_field = [e for e in serving if found.field in e.headers or found.field in e.query]
-            return _identified((by_field or serving)[0], found, bound=True)
-        owners = self._by_field.get(found.field, ())
-        return _identified(owners[0], found, bound=False) if len(owners) == 1 else UNKNOWN
+        told = self._shapes.told(found.raw.reveal(), found.scheme)
+        own = told.own
+        if own is not None and not told.disputed:
+            return _identified(own, found, Home(_hosts(own)))
+        return self._by_surroundings(found, host, told) or _by_shape_alone(found, told)
 
-    def user_is_key(self, user: bytes, host: str) -> bool:
-        """Whether the user name of Basic authentication is the key, whatever the password is."""
-        shaped = self._with_shape(user)
-        if shaped is not None:
-            return shaped.key_in == "user"
+    def _by_surroundings(self, found: FoundKey, host: str, told: Told) -> Identified | None:
+        if found.field == "proxy-authorization":
+            return None
+        serving = self._serving(host) if host else ()
+        if serving:
+            fitting = [entry for entry in serving if entry in told.providers]
+            by_field = [e for e in serving if found.field in e.headers or found.field in e.query]
+            entry = (fitting or by_field or serving)[0]
+            return _identified(entry, found, Home(_hosts(entry), certain=False))
+        if not host and not _is_signed(found):
+            return None
+        owners = self._by_field.get(found.field, ())
+        return _identified(owners[0], found, Home()) if len(owners) == 1 else None
+
+    def user_is_key(self, user: bytes, password: bytes, host: str) -> bool:
+        """Whether the user name of Basic authentication is the key although there is a password.
+
+        It is where the provider takes it there, and where it alone of the two looks like a key.
+        """
+        shaped = self._shapes.told(user).own
+        if shaped is not None and not _is_public(shaped, user):
+            return shaped.key_in == "user" or self._shapes.told(password).own is None
         return any(entry.key_in == "user" for entry in self._serving(host))
+
+    def is_secret(self, key: bytes) -> bool:
+        """Whether ``key`` has a shape that some provider's secret keys alone have."""
+        shaped = self._shapes.told(key).own
+        return shaped is not None and not _is_public(shaped, key)
 
     def takes_query_key(self, host: str, field: str) -> bool:
         """Whether a provider at ``host`` takes its key in the query parameter ``field``."""
@@ -108,27 +136,10 @@ class Catalogue:
         return None
 
     def _index(self, entry: Provider) -> None:
-        prefixes = [prefix.encode() for prefix in entry.prefixes]
-        if entry.pattern is not None and min(map(len, prefixes), default=0) < _BUCKET:
-            self._unsorted.append(entry)
-            prefixes = []
-        for prefix in prefixes:
-            self._by_prefix.setdefault(prefix[:_BUCKET], []).append((prefix, entry))
         for host in entry.hosts:
             self._by_host.setdefault(host, []).append(entry)
         for field in {*entry.headers, *entry.query}:
             self._by_field.setdefault(field, []).append(entry)
-
-    def _with_shape(self, key: bytes) -> Provider | None:
-        if len(key) > _MAX_MATCHED:
-            return None
-        for prefix, entry in self._by_prefix.get(key[:_BUCKET], ()):
-            if key.startswith(prefix) and entry.has_shape(key):
-                return entry
-        for entry in self._unsorted:
-            if entry.has_shape(key):
-                return entry
-        return None
 
     def _find_serving(self, host: str) -> tuple[Provider, ...]:
         found = [*self._by_host.get(host, ())]
@@ -138,7 +149,7 @@ class Catalogue:
 
 
 def _path_key(pattern: Pattern, path: bytes) -> PathKey | None:
-    match = pattern.search(path[:_MAX_MATCHED])
+    match = pattern.search(path[:MAX_MATCHED])
     if match is None:
         return None
     _, numbers = pattern.groups()
@@ -148,20 +159,48 @@ def _path_key(pattern: Pattern, path: bytes) -> PathKey | None:
     return PathKey(path[start:end], companion, redacted.decode("utf-8", "replace"))
 
 
-def _identified(entry: Provider, found: FoundKey, *, bound: bool) -> Identified:
-    hosts = entry.hosts if bound and not entry.self_hosted else ()
-    return Identified(entry.provider, _public_id(entry, found), hosts)
+def _by_shape_alone(found: FoundKey, told: Told) -> Identified:
+    if not told.providers and not _is_signed(found):
+        return UNKNOWN
+    entry = told.own or next(iter(told.providers), None)
+    return Identified(None, _signing_id(found)) if entry is None else _identified(entry, found)
+
+
+def _identified(entry: Provider, found: FoundKey, home: Home = Home()) -> Identified:  # noqa: B008
+    return Identified(entry.provider, _signing_id(found) or _public_id(entry, found), home)
+
+
+def _hosts(entry: Provider) -> tuple[str, ...]:
+    return () if entry.self_hosted else entry.hosts
+
+
+def _is_signed(found: FoundKey) -> bool:
+    return found.type in ("signature", "signed_url")
+
+
+def _signing_id(found: FoundKey) -> str | None:
+    """Return what a signed request names its key by: it is made to be seen."""
+    return as_id(found.raw.reveal()) if _is_signed(found) else None
 
 
 def _public_id(entry: Provider, found: FoundKey) -> str | None:
     holder = found.raw if entry.id_in == "key" else found.companion
-    if entry.id is None or holder is None or len(holder) > _MAX_MATCHED:
+    if entry.id is None or holder is None or len(holder) > MAX_MATCHED:
         return None
-    match = entry.id.fullmatch(holder.reveal())
-    if match is None:
-        return None
-    public = (match.group(1) or b"")[:_MAX_ID].decode("utf-8", "replace")
-    return public if public and public.isprintable() else None
+    match = entry.id.fullmatch(entry.plain(holder.reveal()))
+    return None if match is None else as_id(match.group(1) or b"")
+
+
+def as_id(public: bytes) -> str | None:
+    """Return what is public of a key as text of bounded length; ``None`` for what cannot be one."""
+    text = public[:_MAX_ID].decode("utf-8", "replace")
+    return text if text and text.isprintable() else None
+
+
+def _is_public(entry: Provider, key: bytes) -> bool:
+    """Whether such a key is an identifier as a whole, and no secret."""
+    match = entry.id.fullmatch(key) if entry.id is not None and entry.id_in == "key" else None
+    return match is not None and match.group(1) == key
 
 
 def serves(hosts: Iterable[str], host: str) -> bool:

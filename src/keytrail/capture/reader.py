@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from typing import TYPE_CHECKING, NamedTuple
 
 from keytrail import faults
@@ -11,6 +12,7 @@ from keytrail.capture.catalogue import CatalogueError
 from keytrail.capture.client_address import ClientAddress
 from keytrail.capture.extraction import Extraction
 from keytrail.capture.facts import RequestFacts
+from keytrail.capture.gateway import Gateway
 from keytrail.capture.identification import NOTHING, Identified, Identifier, Secrets
 from keytrail.capture.inventory import Inventory
 from keytrail.capture.providers import Catalogue
@@ -18,6 +20,7 @@ from keytrail.capture.providers import Catalogue
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from keytrail.capture.entry import IsRaw
     from keytrail.capture.findings import Endpoint
     from keytrail.capture.fingerprint import Peppers
     from keytrail.capture.view import Header, RequestView
@@ -63,27 +66,30 @@ class RequestReader:
 
     def __init__(self, settings: Settings, peppers: Peppers) -> None:
         catalogue = _load_catalogue(settings)
-        self._inventory = Inventory(settings.inventory)
+        self._inventory = Inventory(settings.inventory, is_raw=_raw_key_judge(peppers, catalogue))
         self._entries = self._inventory.entries
         self._identifier = Identifier(peppers, catalogue, self._inventory)
         self._extraction = Extraction(settings, catalogue)
+        self._cleartext = findings.Cleartext(settings.cleartext_to)
         self._client_address = ClientAddress(settings.trusted_proxies, settings.client_address)
-        self._known: dict[tuple[str, tuple[Header, ...]], Identified] = {}
-        self.wanted = self._extraction.wanted | self._client_address.wanted | {"user-agent"}
+        self._gateway = Gateway(settings.key_id_header, self._client_address)
+        self._known: dict[tuple[str, str | None, tuple[Header, ...]], Identified] = {}
+        keyed = self._extraction.wanted | self._gateway.wanted
+        self.wanted = keyed | self._client_address.wanted | {"user-agent"}
         self.wanted_bytes = _bytes_of(self.wanted)
         self.wanted_environ = tuple(sorted(_environ_names(self.wanted).items()))
         self.added_headers = self._extraction.added_headers
         self.added_query = self._extraction.added_query
         self.added_shapes = catalogue.added_shapes
-        self.keyed_bytes = _bytes_of(self._extraction.wanted)
-        self._keyed = self._extraction.wanted | self.keyed_bytes
-        self.keyed_environ = frozenset(_environ_names(self._extraction.wanted))
+        self.keyed_bytes = _bytes_of(keyed)
+        self.keyed_environ = frozenset(_environ_names(keyed))
+        self._sent = self._extraction.wanted | _bytes_of(self._extraction.wanted)
 
     def may_go_out(self, names: Iterable[str | bytes], target: str, host: str) -> bool:
         """Tell whether a request with headers of these lower-case ``names`` can carry a key."""
         path, _, query = target.partition("?")
         return (
-            not self._keyed.isdisjoint(names)
+            not self._sent.isdisjoint(names)
             or (query != "" and self.may_be_in(query.encode("utf-8", "surrogatepass")))
             or self._extraction.may_be_in_path(host, path)
         )
@@ -94,7 +100,7 @@ class RequestReader:
 
     def incoming(self, view: RequestView) -> Read:
         """Return what a request that reached us tells."""
-        identified = self._identify(view, "")
+        identified = self._identify(view, "", self._gateway.named(view))
         facts = self._incoming(view, identified)
         return Read(facts, identified.secrets, identified.user_tokens)
 
@@ -129,7 +135,7 @@ class RequestReader:
         told: tuple[str, ...] = ()
         expected = None
         if identified.keys:
-            told, expected = _outgoing_findings(view, identified, first_host, redirected)
+            told, expected = self._suspicious(view, identified, first_host, redirected)
         path = view.path if identified.redacted_path is None else identified.redacted_path
         facts = RequestFacts(
             "outgoing",
@@ -144,26 +150,50 @@ class RequestReader:
         )
         return Read(facts, identified.secrets, identified.user_tokens)
 
-    def _identify(self, view: RequestView, host: str) -> Identified:
-        identified = self._identify_anywhere(view, host)
+    def _suspicious(
+        self,
+        view: RequestView,
+        identified: Identified,
+        first_host: Endpoint | None,
+        redirected: bool,
+    ) -> tuple[tuple[str, ...], str | None]:
+        told = set(identified.findings)
+        if redirected:
+            told.add(findings.REDIRECTED)
+        if self._cleartext.found(view):
+            told.add(findings.CLEARTEXT_HTTP)
+        for home in identified.homes:
+            expected = findings.wrong_host(view, home, first_host)
+            if expected is not None:
+                told.add(findings.WRONG_HOST)
+                return findings.in_order(told), expected
+        return findings.in_order(told), None
+
+    def _identify(self, view: RequestView, host: str, named: str | None = None) -> Identified:
+        identified = self._identify_anywhere(view, host, named)
         return _in_metadata(identified) if view.metadata else identified
 
-    def _identify_anywhere(self, view: RequestView, host: str) -> Identified:
+    def _identify_anywhere(self, view: RequestView, host: str, named: str | None) -> Identified:
         """Identify the keys of a request, or remember what the very same headers told before."""
         lines = self._extraction.lines(view)
-        if self._extraction.may_be_beside_headers(view, host):
-            return self._identifier.identify(self._extraction.find(view, host), host)
-        if not lines:
+        beside = self._extraction.may_be_beside_headers(view, host)
+        if not lines and not beside and named is None:
             return NOTHING
         entries = self._inventory.current()
+        if beside:
+            return self._identify_anew(view, host, named)
         if entries is not self._entries or len(self._known) > MAX_KNOWN:
             self._entries, self._known = entries, {}
-        known = self._known.get((host, lines))
-        if known is None:
-            known = self._identifier.identify(self._extraction.find(view, host), host)
+        known = self._known.get((host, named, lines))
+        if known is None or known.until <= time.time():
+            known = self._identify_anew(view, host, named)
             if _lasts(known, lines):
-                self._known[host, lines] = known
+                self._known[host, named, lines] = known
         return known
+
+    def _identify_anew(self, view: RequestView, host: str, named: str | None) -> Identified:
+        found = self._gateway.complete(self._extraction.find(view, host), named)
+        return self._identifier.identify(found, host, named)
 
 
 def _in_metadata(identified: Identified) -> Identified:
@@ -184,20 +214,12 @@ def _lasts(identified: Identified, lines: tuple[Header, ...]) -> bool:
     )
 
 
-def _outgoing_findings(
-    view: RequestView, identified: Identified, first_host: Endpoint | None, redirected: bool
-) -> tuple[tuple[str, ...], str | None]:
-    told = set(identified.findings)
-    if redirected:
-        told.add(findings.REDIRECTED)
-    if findings.is_cleartext(view):
-        told.add(findings.CLEARTEXT_HTTP)
-    for hosts in identified.hosts:
-        expected = findings.wrong_host(view, hosts, first_host)
-        if expected is not None:
-            told.add(findings.WRONG_HOST)
-            return findings.in_order(told), expected
-    return findings.in_order(told), None
+def _raw_key_judge(peppers: Peppers, catalogue: Catalogue) -> IsRaw:
+    def is_raw(text: str, fingerprint: str | None) -> bool:
+        key = text.encode("utf-8", "surrogatepass")
+        return bool(key) and (catalogue.is_secret(key) or fingerprint in peppers.all(key))
+
+    return is_raw
 
 
 def _load_catalogue(settings: Settings) -> Catalogue:

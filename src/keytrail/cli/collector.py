@@ -187,7 +187,8 @@ def _rendered(
 
 
 def _with_names(part: Part, inventory: Path) -> Part:
-    from keytrail.capture.inventory import InventoryError, read_inventory
+    from keytrail.capture.entry import InventoryError
+    from keytrail.capture.inventory_file import read_inventory
     from keytrail.collector import measuring
     from keytrail.collector.fragment import together
 

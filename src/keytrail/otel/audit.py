@@ -13,6 +13,7 @@ from keytrail.capture.pepper import load_peppers
 from keytrail.capture.reader import Read, RequestReader
 from keytrail.journal.journal import Journal
 from keytrail.otel import limits
+from keytrail.otel.addresses import AddressPolicy
 from keytrail.otel.declared import sensitive_query_parameters
 from keytrail.otel.lines import prepare
 from keytrail.otel.open_uses import OpenUses
@@ -24,7 +25,7 @@ from keytrail.redaction.redactor import Redactor
 from keytrail.settings import Settings
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from opentelemetry.sdk.trace import ReadableSpan, Span
 
@@ -49,6 +50,7 @@ class Audit:
             self.memory,
             self.reader.added_shapes,
         )
+        self.addresses = AddressPolicy(self.settings.client_address)
         self.uses = UseCounter()
         self.open = OpenUses()
         self.journal: Journal[Entry] = Journal(
@@ -58,7 +60,7 @@ class Audit:
                 self.redactor,
                 self.uses,
                 self.journal.origin_id,
-                whole_addresses=self.settings.client_address == "full",
+                self.addresses,
             ),
             self._start(),
             self.open.untold,
@@ -93,6 +95,13 @@ class Audit:
         if read.user_tokens:
             self.uses.user_tokens(read.user_tokens)
         return tuple([self.memory.remember(*secret) for secret in read.secrets])
+
+    def allowed(self, spans: Sequence[ReadableSpan]) -> list[ReadableSpan]:
+        """Return what may leave the process of a batch of ordinary spans; clean ones as they are.
+
+        What raises here must not be exported.
+        """
+        return self.redactor.spans(self.addresses.spans(spans))
 
     def begin(self, span: Span, use: OpenUse) -> None:
         """Follow a recorded span to its end, and put the facts of a key onto it now."""

@@ -11,16 +11,20 @@ from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 from opentelemetry.trace import SpanContext, SpanKind, Status, StatusCode
 
 from keytrail import faults
+from keytrail.capture.outcome import outcome
 from keytrail.otel.use import OpenUse, status_names
 from keytrail.otel.verdict import DroppedCall, plain
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from keytrail.capture.facts import RequestFacts
     from keytrail.capture.view import RequestView
     from keytrail.otel.audit import Audit
     from keytrail.otel.chain import Chain
+
+    Challenges = Callable[[], Sequence[str]]
+    """Reads the challenges of a response."""
 
 _SCOPE = InstrumentationScope("keytrail")
 _entropy = SystemRandom()
@@ -36,8 +40,8 @@ class Hop:
     def __init__(self, chain: Chain) -> None:
         self._chain = chain
 
-    def finish(self, status: int) -> None:
-        """Tell that the response's head arrived with ``status``."""
+    def finish(self, status: int, challenges: Challenges = tuple) -> None:  # noqa: ARG002
+        """Tell that the response's head arrived with ``status``; ``challenges`` reads them."""
         self._chain.last_status = status
 
     def fail(self, error: BaseException) -> None:  # noqa: ARG002 - uses name it
@@ -55,7 +59,7 @@ class KeylessHop(Hop):
         super().__init__(chain)
         self._read = read
 
-    def finish(self, status: int) -> None:
+    def finish(self, status: int, challenges: Challenges = tuple) -> None:  # noqa: ARG002
         """Keep where the chain began, if a redirect leads on from here."""
         super().finish(status)
         if self._chain.redirected and self._chain.first_host is None:
@@ -84,10 +88,11 @@ class SpanHop(Hop):
         self._use.amend(facts)
         self._audit.begin(self._span, self._use)
 
-    def finish(self, status: int) -> None:
+    def finish(self, status: int, challenges: Challenges = tuple) -> None:
         """Tell the span's use how its first hop was answered."""
         super().finish(status)
         self._use.status = status
+        self._use.challenges = _challenges(status, challenges)
 
     def fail(self, error: BaseException) -> None:
         """Tell the span's use what its first hop raised."""
@@ -119,10 +124,11 @@ class OwnHop(Hop):
         """Keep the facts that are known now."""
         self._use.amend(facts)
 
-    def finish(self, status: int) -> None:
+    def finish(self, status: int, challenges: Challenges = tuple) -> None:
         """End the use with the response's status."""
         super().finish(status)
         self._use.status = status
+        self._use.challenges = _challenges(status, challenges)
         self._end(dict.fromkeys(status_names(status, self._call.attributes), status), Status())
 
     def fail(self, error: BaseException) -> None:
@@ -151,6 +157,11 @@ class OwnHop(Hop):
             end_time=end,
             instrumentation_scope=_SCOPE,
         )
+
+
+@faults.guarded("outgoing.challenges", ())
+def _challenges(status: int, challenges: Challenges) -> Sequence[str]:
+    return challenges() if outcome(status, failed=False) == "denied" else ()
 
 
 def further_call(parent: SpanContext, view: RequestView) -> tuple[SpanContext, DroppedCall]:

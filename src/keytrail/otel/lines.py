@@ -4,33 +4,26 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from opentelemetry.sdk.trace import ReadableSpan
-
 from keytrail.capture.outcome import grpc_name, is_grpc
 from keytrail.journal.codec import encode
 from keytrail.journal.columns import OF_ATTRIBUTE
 from keytrail.otel import limits
+from keytrail.otel.addresses import with_attributes
 from keytrail.otel.use import status_names
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from opentelemetry.sdk.trace import ReadableSpan
+
     from keytrail.capture.outcome import Outcome
+    from keytrail.otel.addresses import AddressPolicy
     from keytrail.otel.usage import UseCounter
     from keytrail.otel.use import Entry, OpenUse
     from keytrail.redaction.redactor import Redactor
 
 
 _OURS = "keytrail."
-_CLIENT_ADDRESSES = (
-    "client.address",
-    "client.socket.address",
-    "http.client_ip",
-    "net.peer.ip",
-    "net.sock.peer.addr",
-    "network.peer.address",
-)
-"""Where instrumentations of servers put the client's address, in either convention."""
 _SHOWN = {name: column for name, column in OF_ATTRIBUTE.items() if not name.startswith(_OURS)}
 """What the request itself showed, by the names of the stable conventions."""
 
@@ -40,17 +33,16 @@ def prepare(
     redactor: Redactor,
     uses: UseCounter,
     origin_id: Callable[[ReadableSpan], str],
-    *,
-    whole_addresses: bool,
+    addresses: AddressPolicy,
 ) -> list[bytes]:
     """Return one line for each of ``batch``, in order, with nothing of any key in it.
 
     Counts every one on ``uses``; ``origin_id`` tells under which id the segment has its origin.
-    Without ``whole_addresses`` a client's address stands only as the policy has left it.
+    Of a client's address a line says what the policy allows.
     """
     lines = []
     for span, (_, use, ended) in zip(
-        redactor.spans([_whole(span, use, whole_addresses) for span, use, _ in batch]),
+        redactor.spans([_whole(span, use, addresses) for span, use, _ in batch]),
         batch,
         strict=True,
     ):
@@ -63,7 +55,7 @@ def prepare(
     return lines
 
 
-def _whole(span: ReadableSpan, use: OpenUse, whole_addresses: bool) -> ReadableSpan:
+def _whole(span: ReadableSpan, use: OpenUse, addresses: AddressPolicy) -> ReadableSpan:
     """Return ``span`` with all that the request showed, whatever its limits have taken.
 
     What keytrail saw itself stands under the stable conventions' names, whichever convention the
@@ -75,9 +67,7 @@ def _whole(span: ReadableSpan, use: OpenUse, whole_addresses: bool) -> ReadableS
         for name, value in limits.whole(span, use.start_attributes).items()
         if not name.startswith(_OURS)
     }
-    if not whole_addresses and use.facts.direction == "incoming":
-        for name in _CLIENT_ADDRESSES:
-            attributes.pop(name, None)
+    attributes = addresses.attributes(attributes, outgoing=use.facts.direction == "outgoing")
     attributes.update(use.facts.seen())
     status = use.status_in(attributes)
     if status is not None:
@@ -85,20 +75,7 @@ def _whole(span: ReadableSpan, use: OpenUse, whole_addresses: bool) -> ReadableS
     error = _error(span, use, attributes)
     if error is not None:
         attributes["error.type"] = error
-    return ReadableSpan(
-        name=span.name,
-        context=span.context,
-        parent=span.parent,
-        resource=span.resource,
-        attributes=attributes,
-        events=span._events or (),
-        links=span._links or (),
-        kind=span.kind,
-        status=span.status,
-        start_time=span.start_time,
-        end_time=span.end_time,
-        instrumentation_scope=span.instrumentation_scope,
-    )
+    return with_attributes(span, attributes)
 
 
 def _error(span: ReadableSpan, use: OpenUse, attributes: Mapping[str, Any]) -> str | None:
@@ -130,6 +107,9 @@ def _columns(span: ReadableSpan, use: OpenUse, told: Outcome) -> dict[str, Any]:
             attributes[name] = value
         else:
             columns[column] = value
+    reason = use.reason(attributes, told)
+    if reason is not None:
+        columns.setdefault("reason", reason)
     for name, column in _SHOWN.items():
         shown = attributes.pop(name, None)
         if shown is not None:

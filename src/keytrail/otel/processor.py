@@ -58,6 +58,9 @@ class AuditSpanProcessor(SpanProcessor):
             attributes.update(use.marks(span))
         if semconv.SCHEMA_VERSION in attributes:
             attributes[semconv.OUTCOME] = told
+            reason = use.reason(attributes, told)
+            if reason is not None:
+                attributes.setdefault(semconv.OUTCOME_REASON, reason)
 
     def on_end(self, span: ReadableSpan) -> None:
         """Hand a finished use to the audit queue."""

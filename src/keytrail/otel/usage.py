@@ -20,6 +20,8 @@ _Series = tuple[str, str, bool, str | None, str | None]
 
 _MAX_KEYS = 200
 """Keys of an inventory that get a series of their own."""
+_MAX_PROVIDERS = 500
+"""Providers that do: all of the catalogue, and some of the inventory's."""
 
 
 class UseCounter:
@@ -29,6 +31,7 @@ class UseCounter:
         self._lock = threading.Lock()
         self._counts: Counter[_Series] = Counter()
         self._names: set[str] = set()
+        self._providers: set[str] = set()
         meter = metrics.get_meter("keytrail")
         self._user_tokens = meter.create_counter(
             semconv.METRIC_USER_TOKENS,
@@ -53,8 +56,9 @@ class UseCounter:
         if key is None:
             self._add((facts.direction, outcome, False, None, None))
             return
-        name = key.name if key.name is not None and self._has_room_for(key.name) else None
-        self._add((facts.direction, outcome, True, key.provider, name))
+        name = self._admitted(key.name, self._names, _MAX_KEYS, None)
+        provider = self._admitted(key.provider, self._providers, _MAX_PROVIDERS, semconv.OTHER)
+        self._add((facts.direction, outcome, True, provider, name))
 
     def keyless(self, outcome: str) -> None:
         """Count an incoming request without a key; ``unknown`` where nobody records it."""
@@ -72,11 +76,16 @@ class UseCounter:
         with self._lock:
             self._counts[series] += 1
 
-    def _has_room_for(self, name: str) -> bool:
+    def _admitted(
+        self, value: str | None, known: set[str], most: int, beyond: str | None
+    ) -> str | None:
+        """Return ``value``, or ``beyond`` where it would be one too many."""
+        if value is None:
+            return None
         with self._lock:
-            if len(self._names) < _MAX_KEYS:
-                self._names.add(name)
-            return name in self._names
+            if len(known) < most:
+                known.add(value)
+            return value if value in known else beyond
 
     def _observe(self, _: CallbackOptions) -> Iterable[Observation]:
         with self._lock:

@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from opentelemetry.trace import StatusCode
 
 from keytrail import semconv
+from keytrail.capture import challenge
 from keytrail.capture.facts import RequestFacts
-from keytrail.capture.outcome import GRPC_NAMES, Outcome, is_grpc, outcome
+from keytrail.capture.outcome import GRPC_NAMES, Outcome, Reason, is_grpc, outcome
 from keytrail.otel import limits
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from opentelemetry.sdk.trace import ReadableSpan
 
@@ -28,6 +29,12 @@ _RPC_STATUS = "rpc.grpc.status_code"
 _STATUSES = (*(status for _, status in _CONVENTIONS), _RPC_STATUS)
 _GRPC_CODES = {name: code for code, name in enumerate(GRPC_NAMES)}
 _CALLS = frozenset({"http.method", "http.request.method", "rpc.system", "rpc.system.name"})
+_CHALLENGES = tuple(
+    f"http.response.header.{name}"
+    for header in challenge.HEADERS
+    for name in (header, header.replace("-", "_"))
+)
+"""Where instrumentations that capture response headers put a challenge."""
 
 
 class OpenUse:
@@ -36,6 +43,7 @@ class OpenUse:
     __slots__ = (
         "_request",
         "carries_key",
+        "challenges",
         "error",
         "noticed",
         "said",
@@ -60,6 +68,8 @@ class OpenUse:
         self.said = said
         self.status: int | None = None
         """What the wire said; where a span covers several hops, of the first one."""
+        self.challenges: Sequence[str] = ()
+        """What the wire said of the key, where it was denied."""
         self.error: str | None = None
         """Type name of what the wire raised."""
         self.noticed: float | None = None
@@ -91,6 +101,13 @@ class OpenUse:
         status = self.status_in(limits.held(span))
         return outcome(status, failed=failed or (status == 0 and bool(span._events)))
 
+    def reason(self, attributes: Mapping[str, Any], told: Outcome) -> Reason | None:
+        """Tell why the key was denied, where the response's challenge says so."""
+        if told != "denied":
+            return None
+        captured = [str(attributes[name]) for name in _CHALLENGES if name in attributes]
+        return challenge.reason_in(self.challenges or captured, key_presented=self.carries_key)
+
     def status_in(self, attributes: Mapping[str, Any]) -> int | None:
         """Return the HTTP status or gRPC code: the wire's own, else the span's."""
         if self.status is not None or self.error is not None:
@@ -99,7 +116,7 @@ class OpenUse:
             status = attributes.get(name)
             if isinstance(status, int):
                 return status
-        return _GRPC_CODES.get(str(attributes.get("rpc.response.status_code")))
+        return _GRPC_CODES.get(str(attributes.get("rpc.response.status_code")).upper())
 
 
 class Entry(NamedTuple):

@@ -8,6 +8,7 @@ from aiohttp.client import ClientSession
 from aiohttp.client_reqrep import ClientRequest, ClientResponse
 
 from keytrail.capture.adapters.taps import Hop, Tap, Wire, put
+from keytrail.capture.challenge import lines_of
 from keytrail.capture.view import RequestView
 
 if TYPE_CHECKING:
@@ -59,7 +60,7 @@ def install(wire: Wire) -> list[Tap]:
                     hop.fail(error)
                 raise
             if hop is not None:
-                hop.finish(response.status)
+                hop.finish(response.status, lambda: lines_of(response.headers.items()))
             return started
 
         return tapped

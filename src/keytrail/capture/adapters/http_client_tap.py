@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
 from keytrail.capture.adapters.taps import Hop, Tap, Wire, put
+from keytrail.capture.challenge import lines_of
 from keytrail.capture.view import RequestView
 
 if TYPE_CHECKING:
@@ -57,7 +58,7 @@ def tap_connections(connections: type, wire: Wire, within: str) -> list[Tap]:
             except BaseException as error:
                 hop.fail(error)
                 raise
-            hop.finish(response.status)
+            hop.finish(response.status, lambda: lines_of(response.headers.items()))
             return response
 
         return getresponse

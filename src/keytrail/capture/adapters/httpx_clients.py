@@ -6,6 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from keytrail.capture.adapters.taps import Hop, Tap, Wire, put
+from keytrail.capture.challenge import lines_of
 from keytrail.capture.view import RequestView
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ def tap_clients(library: ModuleType, core: ModuleType, wire: Wire) -> list[Tap]:
             except BaseException as error:
                 hop.fail(error)
                 raise
-            hop.finish(response.status)
+            hop.finish(response.status, partial(lines_of, response.headers))
             return response
 
         return handle_request
@@ -52,7 +53,7 @@ def tap_clients(library: ModuleType, core: ModuleType, wire: Wire) -> list[Tap]:
             except BaseException as error:
                 hop.fail(error)
                 raise
-            hop.finish(response.status)
+            hop.finish(response.status, partial(lines_of, response.headers))
             return response
 
         return handle_async_request
@@ -96,7 +97,7 @@ def _report_whole(wire: Wire, core: ModuleType, response: Any) -> None:
             within=_LIBRARY,
         )
         if hop is not None:
-            hop.finish(answer.status_code)
+            hop.finish(answer.status_code, partial(lines_of, answer.headers.raw))
 
 
 def _may_carry_key(reader: RequestReader, request: Any) -> bool:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from contextlib import AbstractContextManager
 
     from keytrail.capture.reader import RequestReader
@@ -17,8 +17,11 @@ if TYPE_CHECKING:
 class Hop(Protocol):
     """One request on the wire."""
 
-    def finish(self, status: int) -> None:
-        """Tell that the response's head arrived with ``status``."""
+    def finish(self, status: int, challenges: Callable[[], Sequence[str]] = tuple) -> None:
+        """Tell that the response's head arrived with ``status``.
+
+        ``challenges`` reads its ``WWW-Authenticate`` and ``Proxy-Authenticate`` lines.
+        """
 
     def fail(self, error: BaseException) -> None:
         """Tell that no response came."""
