@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 TAPS = {
     "urllib3.connection": "keytrail.capture.adapters.urllib3_tap",
     "httpx": "keytrail.capture.adapters.httpx_tap",
+    "requests.models": "keytrail.capture.adapters.requests_tap",
     "flask": "keytrail.capture.adapters.flask_tap",
 }
 """Tapped module → the adapter that taps it, as soon as the application imports the module."""

@@ -53,6 +53,9 @@ class Wire(Protocol):
         ``across_spans``: the library starts a span for each hop, and :meth:`chain` holds them.
         """
 
+    def refused(self, read: Callable[[], RequestView]) -> None:
+        """Tell that a library refused to send a request: no use, but its error may tell a key."""
+
     def chain(self) -> AbstractContextManager[Chain]:
         """Hold the hops of one call together."""
 

@@ -1,0 +1,48 @@
+"""requests: a header that it refuses to send never reaches the wire, but stands in its error."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from requests.exceptions import InvalidHeader
+from requests.models import PreparedRequest
+
+from keytrail.capture.adapters.taps import Tap, Wire, put
+from keytrail.capture.view import RequestView
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+def install(wire: Wire) -> list[Tap]:
+    """Tap the check of a request's headers."""
+
+    def tapping_check(check: Callable[..., Any]) -> Callable[..., Any]:
+        def prepare_headers(request: PreparedRequest, headers: Any) -> Any:
+            try:
+                return check(request, headers)
+            except InvalidHeader:
+                wire.refused(lambda: _view(request, headers))
+                raise
+
+        return prepare_headers
+
+    return [put(PreparedRequest, "prepare_headers", tapping_check)]
+
+
+def _view(request: PreparedRequest, headers: Any) -> RequestView:
+    target = urlsplit(str(request.url))
+    return RequestView(
+        method=str(request.method),
+        scheme=target.scheme,
+        host=target.hostname or "",
+        port=target.port,
+        path=target.path,
+        query=target.query.encode("utf-8", "surrogatepass"),
+        headers=[(_text(name).lower(), _text(value).encode()) for name, value in headers.items()],
+    )
+
+
+def _text(part: Any) -> str:
+    return part.decode("latin-1") if isinstance(part, bytes) else str(part)

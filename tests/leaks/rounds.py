@@ -1,0 +1,237 @@
+"""One round: a real service under auto-instrumentation, every request of the tables, all bytes out.
+
+``SERVICES`` has one entry for each server adapter.
+"""
+
+from __future__ import annotations
+
+import base64
+import http.client
+import socket
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from leaks import calling, planting
+from leaks.canary import key_of
+from leaks.receivers import Protocol, Received, receiver
+from support.cases import PEPPER
+from support.services import clean_environ, free_port, running, stop
+
+TESTS = Path(__file__).parents[1]
+_UVICORN = [sys.executable, "-m", "uvicorn", "--port"]
+SERVICES: dict[str, Callable[[str], list[str]]] = {
+    "fastapi": lambda port: [*_UVICORN, port, "leaks.services.fastapi_service:app"],
+    "flask": lambda port: [sys.executable, "-m", "leaks.services.flask_service", port],
+    "asgi": lambda port: [*_UVICORN, port, "leaks.services.asgi_service:app"],
+    "wsgi": lambda port: [sys.executable, "-m", "leaks.services.wsgi_service", port],
+}
+"""Server adapter → the command of its service on a port."""
+
+
+@dataclass(frozen=True)
+class Request:
+    """One request to the service."""
+
+    path: str
+    headers: dict[str, str] = field(default_factory=dict)
+
+
+def _with_header(name: str, value: str = "{}") -> Callable[[str, str], Request]:
+    return lambda path, key: Request(path, {name: value.format(key)})
+
+
+def _with_basic(path: str, key: str) -> Request:
+    return Request(
+        path, {"Authorization": "Basic " + base64.b64encode(f"shop:{key}".encode()).decode()}
+    )
+
+
+def _with_query(path: str, key: str) -> Request:
+    return Request(f"{path}?color=blue&api_key={quote(key, safe='')}&page=2")
+
+
+def _with_path(path: str, key: str) -> Request:
+    return Request(f"{path}/{quote(key, safe='')}", {"X-API-Key": key})
+
+
+def _with_userinfo(path: str, key: str) -> Request:
+    return Request(path, {"Referer": f"https://shop:{key}@shop.example.com/cart"})
+
+
+def _with_referer(path: str, key: str) -> Request:
+    return Request(path, {"Referer": f"https://shop.example.com/cart?access_token={key}#top"})
+
+
+CARRIERS: dict[str, Callable[[str, str], Request]] = {
+    "header": _with_header("X-API-Key"),
+    "awkward header": _with_header("X-API-Key"),
+    "bearer": _with_header("Authorization", "Bearer {}"),
+    "cookie": _with_header("Cookie", "color=blue; canary={}"),
+    "basic": _with_basic,
+    "query": _with_query,
+    "path": _with_path,
+}
+"""Where an incoming request carries the key → that request."""
+ONLY_IN_CARRIER = {"referer": _with_referer, "userinfo": _with_userinfo}
+"""Likewise, where it is redacted but is not taken for a key: the application does not hold it."""
+
+
+@dataclass(frozen=True)
+class Round:
+    """What a service let out."""
+
+    received: Received
+    home: Path
+    printed: bytes
+
+    def journal(self) -> list[bytes]:
+        """Return every file that keytrail wrote."""
+        return [path.read_bytes() for path in self.home.rglob("*") if path.is_file()]
+
+    def own_lines(self) -> bytes:
+        """Return what keytrail's logger printed."""
+        return b"\n".join(line for line in self.printed.splitlines() if b"keytrail" in line)
+
+
+def incoming() -> Iterator[tuple[str, str, str]]:
+    """Yield (carrier, place, outcome): every place under every outcome, every carrier likewise."""
+    for outcome in planting.STATUSES:
+        for place in planting.PLACES:
+            yield "header", place, outcome
+            yield "awkward header", place, outcome
+        for carrier in CARRIERS:
+            yield carrier, "log exception", outcome
+            yield carrier, "exception chain", outcome
+    for carrier in ONLY_IN_CARRIER:
+        yield carrier, "nowhere", "success"
+        yield carrier, "nowhere", "denied"
+
+
+def outgoing() -> Iterator[tuple[str, str, str]]:
+    """Yield (client, carrier, outcome) of every call that can be made."""
+    for client in calling.CLIENTS:
+        for carrier in calling.CARRIERS:
+            for outcome in calling.OUTCOMES:
+                if calling.exists(carrier, outcome):
+                    yield client, carrier, outcome
+
+
+def canaries() -> dict[str, str]:
+    """Return every key of a round by the place that it is in."""
+    keys = {f"incoming {', '.join(parts)}": planting.canary(*parts) for parts in incoming()}
+    keys |= {f"outgoing {', '.join(parts)}": calling.canary(*parts) for parts in outgoing()}
+    return keys | {"resource": key_of("resource"), "404 path": key_of("404 path")}
+
+
+def _requests() -> Iterator[Request]:
+    for carrier, place, outcome in dict.fromkeys(incoming()):
+        carry = (CARRIERS | ONLY_IN_CARRIER)[carrier]
+        path = "/".join(["/in", *map(quote, (carrier, place, outcome))])
+        yield carry(path, planting.canary(carrier, place, outcome))
+    for parts in outgoing():
+        yield Request("/".join(["/out", *map(quote, parts)]))
+    yield _with_path("/nowhere", key_of("404 path"))
+
+
+@contextmanager
+def service(
+    name: str, home: Path, received: Received, *, keytrail: bool = True, **environ: str
+) -> Iterator[int]:
+    """Run a service under ``opentelemetry-instrument``, and yield its port."""
+    port = free_port()
+    path = [str(TESTS), *([] if keytrail else [str(Path(__file__).parent / "without")])]
+    settings = {
+        "PYTHONPATH": ":".join(path),
+        "PRINTED": str(home.parent / "printed"),
+        "KEYTRAIL_HOME": str(home),
+        "KEYTRAIL_PEPPER": PEPPER,
+        "KEYTRAIL_COOKIES": "canary",
+        "OTEL_SERVICE_NAME": f"oracle-{name}",
+        "OTEL_RESOURCE_ATTRIBUTES": f"app.api_key={key_of('resource')}",
+        "OTEL_EXPORTER_OTLP_ENDPOINT": received.url,
+        "OTEL_EXPORTER_OTLP_PROTOCOL": received.protocol,
+        "OTEL_LOGS_EXPORTER": "otlp",
+        "OTEL_PYTHON_LOGGING_AUTO_INSTRUMENTATION_ENABLED": "true",
+        "OTEL_BSP_SCHEDULE_DELAY": "100",
+        "OTEL_BLRP_SCHEDULE_DELAY": "100",
+        "OTEL_METRIC_EXPORT_INTERVAL": "300",
+        "OTEL_INSTRUMENTATION_HTTP_CAPTURE_HEADERS_SERVER_REQUEST": ".*",
+        "OTEL_INSTRUMENTATION_HTTP_CAPTURE_HEADERS_CLIENT_REQUEST": ".*",
+        **environ,
+    }
+    instrumented = ["opentelemetry-instrument", *SERVICES[name](str(port))]
+    into_file = ["sh", "-c", 'exec "$@" >"$PRINTED" 2>&1', "sh", *instrumented]
+    with running(into_file, clean_environ(**settings), port, cwd=TESTS) as process:
+        yield port
+        stop(process)
+
+
+def play(
+    name: str, directory: Path, protocol: Protocol = "http/protobuf", **options: Any
+) -> Round:
+    """Send every request to a service of its own, wait for all that it exports, and stop it."""
+    home = directory / "home"
+    with ExitStack() as stack:
+        received = stack.enter_context(receiver(protocol))
+        others = {
+            "UPSTREAM": stack.enter_context(_upstream()),
+            "SILENT": stack.enter_context(_silent()),
+        }
+        port = stack.enter_context(service(name, home, received, **others, **options))
+        with ThreadPoolExecutor(8) as pool:
+            list(pool.map(lambda request: send(port, request), _requests()))
+        send(port, Request("/finish"))
+        received.await_text("traces", b"/finish")
+        received.await_text("logs", b"the round is finished")
+        received.await_another("metrics")
+    return Round(received, home, (directory / "printed").read_bytes())
+
+
+def send(port: int, request: Request) -> int:
+    """Send a request, its bytes as they are, and return the status of the answer."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+    try:
+        connection.request("GET", request.path, headers=request.headers)
+        answer = connection.getresponse()
+        answer.read()
+        return answer.status
+    finally:
+        connection.close()
+
+
+@contextmanager
+def _upstream() -> Iterator[str]:
+    """Run the other side of calls: the first part of the path is the status to answer with."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(int(self.path[1:4]))
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+        def log_message(self, *_: Any) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server.daemon_threads = True
+    threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
+    try:
+        yield f"http://127.0.0.1:{server.server_address[1]}"
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+@contextmanager
+def _silent() -> Iterator[str]:
+    """Run the other side of calls that never answers."""
+    with socket.create_server(("127.0.0.1", 0), backlog=256) as listener:
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
