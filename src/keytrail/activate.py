@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 TAPS = {
     "urllib3.connection": "keytrail.capture.adapters.urllib3_tap",
+    "urllib3.connectionpool": "keytrail.capture.adapters.urllib3_pool_tap",
     "httpx": "keytrail.capture.adapters.httpx_tap",
     "requests.models": "keytrail.capture.adapters.requests_tap",
     "flask": "keytrail.capture.adapters.flask_tap",

@@ -167,6 +167,16 @@ SEAMS = (
         ),
     ),
     Seam(
+        "urllib3.connectionpool.HTTPConnectionPool._make_request",
+        "a key in the path of an https call that cannot connect is not redacted",
+        _has("urllib3.connectionpool", "HTTPConnectionPool", "_make_request"),
+    ),
+    Seam(
+        "requests.models.PreparedRequest.prepare_headers",
+        "a key in a header that requests refuses to send is not redacted",
+        _has("requests.models", "PreparedRequest", "prepare_headers"),
+    ),
+    Seam(
         "httpcore pools",
         "outgoing calls of httpx are not seen",
         lambda: (

@@ -25,7 +25,7 @@ def install(wire: Wire) -> list[Tap]:
         def request(connection: Any, *args: Any, **kwargs: Any) -> Any:
             hop = wire.begin(
                 lambda: _may_carry_key(connection, wire.reader, *args, **kwargs),
-                lambda: _view(connection, wire.reader.wanted, *args, **kwargs),
+                lambda: view(connection, wire.reader.wanted, *args, **kwargs),
             )
             if hop is None:
                 connection.__dict__.pop(_HOP, None)
@@ -74,7 +74,7 @@ def _may_carry_key(
     return not url.startswith("/") or reader.may_go_out(names, url, _host(connection))
 
 
-def _view(
+def view(
     connection: Any,
     wanted: frozenset[str],
     method: str,
@@ -83,6 +83,7 @@ def _view(
     headers: Any = None,
     **_: Any,
 ) -> RequestView:
+    """Return the request that ``connection`` is about to send."""
     target = urlsplit(url)
     scheme, host, port = target.scheme, target.hostname, target.port
     if not scheme:

@@ -1,0 +1,115 @@
+"""The leak oracle: no byte of a key in anything that a real service lets out."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from collections import Counter
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+import pytest
+
+from cli.cli_kit import keytrail
+from leaks import calling, planting, rounds
+from leaks.canary import Search
+from leaks.conftest import KINDS, Kind
+from leaks.rounds import Round
+from support.cases import PEPPER
+from support.journals import uses_in
+
+SEARCH = Search(rounds.canaries())
+
+
+@pytest.fixture(params=KINDS, ids=lambda kind: "-".join(kind))
+def a_round(request: pytest.FixtureRequest, played: Callable[[Kind], Round]) -> Round:
+    """Each round in turn."""
+    return played(request.param)
+
+
+def _none_in(texts: Iterable[bytes]) -> None:
+    assert SEARCH.around(texts)[:3] == []
+
+
+def test_no_key_is_exported(a_round: Round) -> None:
+    """Spans and logs, as a real receiver gets them, hold no canary in any spelling."""
+    _none_in(a_round.received.bodies["traces"])
+    _none_in(a_round.received.bodies["logs"])
+
+
+def test_no_key_is_in_metrics(a_round: Round) -> None:
+    """Metrics hold no canary."""
+    _none_in(a_round.received.bodies["metrics"])
+
+
+def test_no_key_is_written(a_round: Round) -> None:
+    """The journal, keytrail's own log lines and what the command line shows hold no canary."""
+    _none_in(a_round.journal())
+    _none_in([a_round.own_lines()])
+    for command in (["uses", "--format", "json"], ["uses"], ["keys"], ["doctor"]):
+        shown = keytrail(*command, KEYTRAIL_HOME=str(a_round.home), KEYTRAIL_PEPPER=PEPPER)
+        assert shown.stdout
+        _none_in([shown.stdout, shown.stderr])
+
+
+def test_every_key_was_there(a_round: Round) -> None:
+    """Each canary that a request or a call carried is a use in the journal, and no fault came."""
+    carried = {f"incoming {', '.join(parts)}" for parts in _taken_for_keys()}
+    carried |= {f"outgoing {', '.join(parts)}" for parts in _sent()}
+    keys = rounds.canaries()
+    wanted = {_fingerprint(keys[place]): place for place in carried}
+    seen = {use.get("key") for use in uses_in(a_round.home)}
+    assert {wanted[one] for one in wanted.keys() - seen} == set()
+    faults = {line.rpartition(b"fault in ")[2] for line in a_round.own_lines().splitlines()}
+    assert faults - {b""} == {b"redaction.hash: ValueError"}, "only the forged hash is a fault"
+
+
+def _taken_for_keys() -> Iterable[tuple[str, str, str]]:
+    return (parts for parts in rounds.incoming() if parts[0] in rounds.CARRIERS)
+
+
+def _sent() -> Iterable[tuple[str, str, str]]:
+    """Leave out what was never sent: there is no use in it."""
+    for client, carrier, outcome in rounds.outgoing():
+        refused = outcome == "invalid header" and client == "requests"
+        unconnected = outcome == "refused over TLS" and client in ("requests", "urllib3")
+        unsent = client == "urllib3" and carrier == "userinfo"
+        if not (refused or unconnected or unsent):
+            yield client, carrier, outcome
+
+
+def _fingerprint(key: str) -> str:
+    return hmac.new(PEPPER.encode(), key.encode(), hashlib.sha256).hexdigest()
+
+
+def test_without_keytrail_every_place_leaks(tmp_path: Path) -> None:
+    """The same round without keytrail: the search finds a canary of every place, in the thousands.
+
+    What it must find nothing of without keytrail would prove nothing with it.
+    """
+    bare = rounds.play("flask", tmp_path, keytrail=False, OTEL_SEMCONV_STABILITY_OPT_IN="http/dup")
+    found = SEARCH.leaks(*bare.received.everything())
+    places = {leak.place for leak in found}
+    planted = {parts[1] for parts in map(_parts, places) if parts[0].startswith("incoming")}
+    called = {_parts(place)[0] for place in places if place.startswith("outgoing")}
+    assert planted >= planting.PLACES.keys() - {"nowhere", "measurement"}
+    assert called == {f"outgoing {client}" for client in calling.CLIENTS}
+    assert places >= {"resource", "404 path"}
+    by_form = Counter[str]()
+    for leak, count in found.items():
+        by_form[leak.form] += count
+    assert by_form["raw"] > 1000
+    assert {form for form in by_form if by_form[form]} >= {
+        "raw",
+        "percent-encoded",
+        "percent-encoded twice",
+        "hex",
+        "repr",
+        "JSON",
+        "slice",
+        *(f"base64 after {number} bytes" for number in range(3)),
+    }
+
+
+def _parts(place: str) -> list[str]:
+    return place.split(", ")
