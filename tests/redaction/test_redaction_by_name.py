@@ -76,7 +76,7 @@ REDACTED_TEXTS = [
 
 SURVIVORS = [
     "author=1&auth_id=2&session_count=3&page=4",
-    "keyboard=kt_test_4f9a2c7e8b1d6053&monkey=kt_test_4f9a2c7e8b1d6053",
+    "keyboard=words_4f9a2c7e8b1d6053&monkey=words_4f9a2c7e8b1d6053",
     "http://h/p?key=short&page=2",
     "http://h/p?key=&token=&page=2",
     "my_tokenizer=abc tokens=12 max_tokens=4096",

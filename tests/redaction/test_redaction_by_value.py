@@ -35,9 +35,12 @@ def test_every_spelling_is_redacted(redactor: Redactor, form: str, key: str) -> 
     assert leaks(passed.encode(), key) == []
 
 
+SHAPELESS = "shop-9c41e07a5b3d"
+
+
 def test_key_is_cut_out_exactly(redactor: Redactor) -> None:
     """What touches a key stays, several keys in one text all go."""
-    assert redactor.text(f"a{K1}b{K2}{K3}c") == "aREDACTEDbREDACTEDREDACTEDc"
+    assert redactor.text(f"é{K1}({K2}){K3}c") == "éREDACTED(REDACTED)REDACTEDc"
 
 
 @given(st.binary(min_size=8, max_size=40))
@@ -87,19 +90,19 @@ def test_bound_key_is_found_after_a_flood() -> None:
     """A key that the ring forgot is still found in its own trace, and only there."""
     memory = KeyMemory(ring=4)
     redactor = Redactor(SensitiveNames(), memory)
-    memory.bind(TRACE, remember(memory, K1))
+    memory.bind(TRACE, remember(memory, SHAPELESS))
     for _ in range(100):
         memory.remember(RawKey(secrets.token_hex(8).encode()), None)
         redactor.text("x")
-    assert redactor.text(f"see {K1}", TRACE) == "see REDACTED"
-    assert redactor.text(f"see {K1}") == f"see {K1}"
+    assert redactor.text(f"see {SHAPELESS}", TRACE) == "see REDACTED"
+    assert redactor.text(f"see {SHAPELESS}") == f"see {SHAPELESS}"
 
 
 def test_new_key_is_found_at_once_and_an_old_one_forgotten() -> None:
     """Keys count from the moment they are remembered, indexed or not."""
     memory = KeyMemory(ring=20)
     redactor = Redactor(SensitiveNames(), memory)
-    keys = [f"kt_live_{secrets.token_hex(8)}" for _ in range(50)]
+    keys = [f"shop-{secrets.token_hex(8)}" for _ in range(50)]
     for position, key in enumerate(keys):
         remember(memory, key)
         for recent in keys[max(0, position - 19) : position + 1]:

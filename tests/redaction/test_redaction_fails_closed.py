@@ -15,14 +15,18 @@ from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 from opentelemetry.trace import Link, SpanContext, SpanKind, Status, StatusCode, TraceState
 
 from keytrail import faults, semconv
-from keytrail.redaction import rebuild, tally
+from keytrail.redaction import editor, rebuild, rules, tally, values
+from keytrail.redaction.batch import Batch
 from keytrail.redaction.editor import Redacting
 from keytrail.redaction.memory import KeyMemory
 from keytrail.redaction.named import NamedValues
 from keytrail.redaction.pattern import Pattern
 from keytrail.redaction.redactor import Redactor
 from keytrail.redaction.sample import Sample
-from keytrail.redaction.values import KnownValues, Moment, Wanted
+from keytrail.redaction.rules import Secrets
+from keytrail.redaction.shapes import ShapedValues
+from keytrail.redaction.tally import Tally
+from keytrail.redaction.values import Index, KnownValues, Moment, Wanted
 from redaction.redaction_kit import TRACE
 from support.cases import F1, K1
 
@@ -46,10 +50,17 @@ STEPS: dict[str, tuple[object, str]] = {
     "sample": (Sample, "add"),
     "join": (Sample, "joined"),
     "pattern": (Pattern, "search"),
-    "values' hint": (Wanted, "hinted"),
+    "batch": (Batch, "_edited"),
+    "hint": (Secrets, "hinted"),
+    "regions": (Secrets, "regions"),
+    "values' hint": (Index, "hinted"),
     "values' regions": (Wanted, "regions"),
-    "names' hint": (NamedValues, "hinted"),
+    "spellings": (values, "_end"),
     "names' regions": (NamedValues, "regions"),
+    "shapes' regions": (ShapedValues, "regions"),
+    "merging": (rules, "merged"),
+    "replacing": (editor, "replaced"),
+    "tally": (Tally, "add_regions"),
     "text": (Redacting, "text"),
     "value": (Redacting, "value"),
     "attributes": (Redacting, "attributes"),
@@ -199,6 +210,17 @@ def test_fault_in_one_span_spares_the_others(redactor: Redactor) -> None:
     passed = redactor.spans([clean, hostile, clean])
     assert [span.name for span in passed] == ["clean", "REDACTED", "clean"]
     assert passed[0] is clean
+
+
+def test_broken_metric_spares_the_redacted_span(
+    redactor: Redactor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A meter that raises is counted as a fault; the span is redacted as ever."""
+    faults.reraise = False
+    monkeypatch.setattr(tally, "_counter", None)
+    before = faults.counts().get("redaction.metric", 0)
+    assert redactor.text(f"see {K1}") == "see REDACTED"
+    assert faults.counts()["redaction.metric"] == before + 1
 
 
 def test_redactions_are_counted_on_a_metric(

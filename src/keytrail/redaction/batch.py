@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from keytrail.redaction import rebuild, sample
 from keytrail.redaction.editor import DroppingFreeText, Editor, Redacting, Withholding
+from keytrail.redaction.sample import Sample
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -15,12 +17,8 @@ if TYPE_CHECKING:
     from opentelemetry.sdk.trace import ReadableSpan
     from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 
-    from keytrail.redaction.memory import KeyMemory
-    from keytrail.redaction.named import NamedValues
-    from keytrail.redaction.names import SensitiveNames
-    from keytrail.redaction.regions import Source
-    from keytrail.redaction.sample import Sample
-    from keytrail.redaction.values import Moment
+    from keytrail.redaction.rules import Rules
+    from keytrail.redaction.tally import Place
 
 _T = TypeVar("_T")
 
@@ -31,13 +29,11 @@ class Batch:
     Every method raises what goes wrong in it: the item must then be withheld.
     """
 
-    def __init__(
-        self, names: SensitiveNames, named: NamedValues, memory: KeyMemory, moment: Moment
-    ) -> None:
-        self._names = names
-        self._named = named
-        self._memory = memory
-        self._moment = moment
+    def __init__(self, rules: Rules) -> None:
+        self._rules = rules
+        self._moment = rules.known.now()
+        self._clean: set[str] = set()
+        """Attribute names and stack frames in which no key of the ring was found."""
         self._around: dict[int, Any] = {}
 
     def span(self, span: ReadableSpan) -> ReadableSpan:
@@ -47,70 +43,85 @@ class Batch:
         resource, scope = self._resource(span.resource), self._scope(span.instrumentation_scope)
         return self._edited(
             span,
-            sample.of_span(span, self._names),
+            partial(sample.of_span, span),
             trace_id,
             lambda editor: rebuild.span(span, editor, resource, scope),
             always=resource is not span.resource or scope is not span.instrumentation_scope,
         )
 
     def log(self, record: ReadableLogRecord) -> ReadableLogRecord:
-        """Return ``record``, or a redacted copy of it."""
+        """Return ``record``, or a redacted copy of it; one with an exception object is copied."""
         resource, scope = self._resource(record.resource), self._scope(record.instrumentation_scope)
         return self._edited(
             record,
-            sample.of_log(record.log_record, self._names),
+            partial(sample.of_log, record.log_record),
             record.log_record.trace_id or None,
             lambda editor: rebuild.log(record, editor, resource, scope),
-            always=resource is not record.resource or scope is not record.instrumentation_scope,
+            always=resource is not record.resource
+            or scope is not record.instrumentation_scope
+            or getattr(record.log_record, "exception", None) is not None,
         )
 
     def text(self, text: str, trace_id: int | None) -> str:
         """Return ``text`` redacted."""
-        texts = sample.of_named(text, None, self._names)
-        return self._edited(text, texts, trace_id, lambda editor: editor.text(text, "text"))
-
-    def attributes(self, attributes: Mapping[str, Any], trace_id: int | None) -> Mapping[str, Any]:
-        """Return ``attributes``, or a redacted copy of them."""
-        texts = sample.of_named("", attributes, self._names)
         return self._edited(
-            attributes, texts, trace_id, lambda editor: editor.attributes(attributes, "attribute")
+            text,
+            lambda texts: texts.add(text),
+            trace_id,
+            lambda editor: editor.text(text, "text"),
+        )
+
+    def attributes(
+        self, attributes: Mapping[str, Any], trace_id: int | None, place: Place
+    ) -> Mapping[str, Any]:
+        """Return ``attributes``, or a redacted copy of them."""
+        return self._edited(
+            attributes,
+            lambda texts: texts.add_attributes(attributes),
+            trace_id,
+            lambda editor: editor.attributes(attributes, place),
         )
 
     def _resource(self, resource: Resource) -> Resource:
-        known: Resource | None = self._around.get(id(resource))
-        if known is None:
-            texts = sample.of_named("", resource.attributes, self._names)
-            known = self._edited(resource, texts, None, lambda e: rebuild.resource(resource, e))
-            self._around[id(resource)] = known
-        return known
+        return self._once(resource, sample.of_resource, rebuild.resource)
 
     def _scope(self, scope: InstrumentationScope | None) -> InstrumentationScope | None:
-        if scope is None:
-            return None
-        known: InstrumentationScope | None = self._around.get(id(scope))
+        return None if scope is None else self._once(scope, sample.of_scope, rebuild.scope)
+
+    def _once(
+        self, around: _T, add: Callable[[_T, Sample], None], rebuilt: Callable[[_T, Editor], _T]
+    ) -> _T:
+        """Return what many items of the batch have in common, redacted once."""
+        known: _T | None = self._around.get(id(around))
         if known is None:
-            texts = sample.of_named(scope.name, scope.attributes, self._names)
-            known = self._edited(scope, texts, None, lambda e: rebuild.scope(scope, e))
-            self._around[id(scope)] = known
+            known = self._edited(
+                around, partial(add, around), None, lambda editor: rebuilt(around, editor)
+            )
+            self._around[id(around)] = known
         return known
 
     def _edited(
         self,
         item: _T,
-        texts: Sample,
+        add: Callable[[Sample], None],
         trace_id: int | None,
         edit: Callable[[Editor], _T],
         *,
         always: bool = False,
     ) -> _T:
-        """Return ``item`` where nothing in it is secret, else what ``edit`` makes of it."""
-        sources: tuple[Source, ...] = (self._named, self._moment.wanted(trace_id))
-        data = texts.joined()
-        overflowed = trace_id is not None and self._memory.overflowed(trace_id)
-        suspicious = texts.suspicious or overflowed
-        if not (suspicious or always or any(source.hinted(data) for source in sources)):
-            return item
-        redacting = Redacting(self._names, sources)
+        """Return ``item`` where no text that ``add`` gives is secret, else what ``edit`` makes."""
+        rules = self._rules
+        wanted = self._moment.wanted(trace_id)
+        clean = self._clean if wanted is self._moment.wanted(None) else set()
+        texts = Sample(rules.names, clean)
+        add(texts)
+        secrets = rules.among(wanted)
+        overflowed = trace_id is not None and rules.memory.overflowed(trace_id)
+        if not (overflowed or texts.suspicious or secrets.hinted(texts.joined())):
+            clean.update(texts.repeating)
+            if not always:
+                return item
+        redacting = Redacting(rules.names, secrets)
         editor: Editor = redacting
         if overflowed:
             editor = DroppingFreeText(redacting, Withholding(redacting.tally, "overflow"))

@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Any, Final, Protocol, cast
 
 from keytrail import faults, semconv
 from keytrail.redaction import own
-from keytrail.redaction.regions import REDACTED, merged, replaced
+from keytrail.redaction.regions import REDACTED, replaced
 from keytrail.redaction.tally import Tally
 
 if TYPE_CHECKING:
     from keytrail.redaction.names import SensitiveNames
-    from keytrail.redaction.regions import Region, Rule, Source
+    from keytrail.redaction.regions import Rule
+    from keytrail.redaction.rules import Secrets
     from keytrail.redaction.tally import Place
 
 STRUCTURAL: Final = frozenset(
@@ -38,6 +39,8 @@ STRUCTURAL: Final = frozenset(
     }
 )
 """Attributes that no caller fills with free text."""
+_LONGEST_NAME: Final = 80
+_MOST_DIGITS: Final = 3
 
 
 class Editor(Protocol):
@@ -57,16 +60,16 @@ class Editor(Protocol):
         ...
 
     def attributes(self, attributes: Mapping[str, Any], place: Place) -> dict[str, Any]:
-        """Return what may pass of the values; the names are kept."""
+        """Return what may pass of names and values."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class Redacting:
-    """Replaces what is secret by name or by value, and nothing else."""
+    """Replaces what is secret by name, by shape or by value, and nothing else."""
 
     names: SensitiveNames
-    sources: Sequence[Source]
+    secrets: Secrets
     tally: Tally = field(default_factory=Tally)
 
     def text(self, text: str, place: Place) -> str:
@@ -78,8 +81,7 @@ class Redacting:
     def value(self, value: Any, place: Place) -> Any:
         """Return ``value`` with every text in it redacted."""
         if isinstance(value, Mapping):
-            passed = self.attributes({str(name): inner for name, inner in value.items()}, place)
-            return {self.text(name, place): inner for name, inner in passed.items()}
+            return self.attributes({str(name): inner for name, inner in value.items()}, place)
         return _each(value, lambda leaf: self._leaf(leaf, place))
 
     def attributes(self, attributes: Mapping[str, Any], place: Place) -> dict[str, Any]:
@@ -92,9 +94,10 @@ class Redacting:
                 self.tally.add(place, "not_a_hash")
                 faults.report("redaction.hash", ValueError("not a fingerprint"))
             elif self.names.secret(name):
-                result[name] = _each(value, lambda leaf: self._secret(leaf, place))
+                shown = self.text(name, place)
+                result[shown] = _each(value, lambda leaf: self._secret(leaf, place))
             else:
-                result[name] = self.value(value, place)
+                result[self.text(name, place)] = self.value(value, place)
         return result
 
     def _leaf(self, leaf: Any, place: Place) -> Any:
@@ -119,21 +122,19 @@ class Redacting:
         if leaf in ("", b"", semconv.REDACTED, REDACTED):
             return leaf
         data = leaf if isinstance(leaf, bytes) else str(leaf).encode("utf-8", "surrogatepass")
-        known = [one for region in self._regions(data) for one in region.fingerprints]
+        known = [one for region in self.secrets.regions(data) for one in region.fingerprints]
         self.tally.add(place, "name", known)
         return REDACTED if isinstance(leaf, bytes) else semconv.REDACTED
 
     def _data(self, data: bytes, place: Place) -> bytes:
         """Return ``data`` redacted, or the very same object where it is clean."""
-        regions = [one for one in self._regions(data) if data[one.start : one.end] != REDACTED]
+        regions = [
+            one for one in self.secrets.regions(data) if data[one.start : one.end] != REDACTED
+        ]
         if not regions:
             return data
         self.tally.add_regions(place, regions)
         return replaced(data, regions)
-
-    def _regions(self, data: bytes) -> list[Region]:
-        hinting = [source for source in self.sources if source.hinted(data)]
-        return merged(region for source in hinting for region in source.regions(data))
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,9 +160,11 @@ class Withholding:
         return semconv.REDACTED
 
     def attributes(self, attributes: Mapping[str, Any], place: Place) -> dict[str, Any]:
-        """Return the names with what may pass of their values."""
+        """Return the names that cannot be keys with what may pass of their values."""
         return {
-            name: value if own.is_known(name, value) else self.value(value, place)
+            name if _is_word(name) else self.text(name, place): (
+                value if own.is_known(name, value) else self.value(value, place)
+            )
             for name, value in attributes.items()
             if name not in own.HASHES or own.is_known(name, value)
         }
@@ -194,6 +197,11 @@ class DroppingFreeText:
             editor = self.redacting if _is_structural(name) else self.withholding
             passed.update(editor.attributes({name: value}, place))
         return passed
+
+
+def _is_word(name: str) -> bool:
+    """Tell a name that people gave, such as ``k8s.pod.name``, from a key in a name's place."""
+    return len(name) <= _LONGEST_NAME and sum(map(str.isdigit, name)) <= _MOST_DIGITS
 
 
 def _is_structural(name: str) -> bool:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 from keytrail.redaction import credentials, reach
 from keytrail.redaction.names import IN_QUERY, compact
 from keytrail.redaction.pattern import Pattern
-from keytrail.redaction.regions import REDACTED, Region
+from keytrail.redaction.regions import MOST_IN_ONE_TEXT, REDACTED, Region
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -67,26 +67,27 @@ class NamedValues:
     def __init__(self, names: SensitiveNames) -> None:
         self._names = names
         words = "|".join(_spelled(name) for name in (*names.listed, IN_QUERY))
-        self._pattern = Pattern(
+        self.expression = (
             f"{_BEFORE}(?:(?:http_)?({words})({_FOLLOWS})"
             rf"|({_SCHEMES}){_GAP}([a-z0-9._~+/=%-]{{8}}))"
             f"|({_USERINFO})"
         )
-
-    def hinted(self, data: bytes) -> bool:
-        """Tell whether ``data`` may hold such a value; never wrong when it says no."""
-        return self._pattern.search(data) is not None
+        """What is searched for, in any case, to tell whether a text may hold such a value."""
+        self._pattern = Pattern(self.expression, ignore_case=True)
 
     def regions(self, data: bytes) -> Iterator[Region]:
-        """Yield every such value that is not redacted yet."""
-        match = self._pattern.search(data)
-        while match is not None:
+        """Yield every such value that is not redacted yet; all the rest where there are many."""
+        resume = 0
+        for _ in range(MOST_IN_ONE_TEXT):
+            match = self._pattern.search(data, resume)
+            if match is None:
+                return
             resume = max(match.span(group)[1] for group in (_NAME, _SCHEME, _USER))
             for start, end in self._values(data, match):
                 if data[start:end].lower() not in _NO_SECRET and start < end:
                     yield Region(start, end)
                 resume = max(resume, end)
-            match = self._pattern.search(data, resume)
+        yield Region(resume, len(data))
 
     def _values(self, data: bytes, match: Match) -> Iterator[tuple[int, int]]:
         if match.span(_NAME)[0] >= 0:

@@ -68,7 +68,8 @@ def log(
 ) -> ReadableLogRecord:
     """Return a copy of ``original`` that holds what ``editor`` let pass, and the tally of it.
 
-    The exception object that newer SDKs keep on a record is left out: its text is not redacted.
+    The exception object that newer SDKs keep on a record is left out: it cannot be redacted, and
+    its type, message and stack trace are attributes already.
     """
     before = original.log_record
     record = copy.copy(before)
@@ -95,7 +96,10 @@ def context(original: SpanContext, editor: Editor) -> SpanContext:
     """Return the span context with its ids, and with what may pass of its trace state."""
     if not original.trace_state:
         return original
-    state = editor.attributes(original.trace_state, "trace_state")
+    state = {  # upper case is no name there
+        name.lower(): value
+        for name, value in editor.attributes(original.trace_state, "trace_state").items()
+    }
     return SpanContext(
         original.trace_id,
         original.span_id,
@@ -107,15 +111,18 @@ def context(original: SpanContext, editor: Editor) -> SpanContext:
 
 def resource(original: Resource, editor: Editor) -> Resource:
     """Return a copy of a resource."""
-    return Resource(editor.attributes(original.attributes, "resource"), original.schema_url)
+    return Resource(
+        editor.attributes(original.attributes, "resource"),
+        original.schema_url and editor.text(original.schema_url, "resource"),
+    )
 
 
 def scope(original: InstrumentationScope, editor: Editor) -> InstrumentationScope:
     """Return a copy of an instrumentation scope."""
     return InstrumentationScope(
         editor.text(original.name, "scope"),
-        original.version,
-        original.schema_url,
+        original.version and editor.text(original.version, "scope"),
+        original.schema_url and editor.text(original.schema_url, "scope"),
         editor.attributes(original.attributes or {}, "scope"),
     )
 

@@ -7,35 +7,35 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from keytrail import faults
 from keytrail.redaction import withheld
 from keytrail.redaction.batch import Batch
-from keytrail.redaction.named import NamedValues
-from keytrail.redaction.values import KnownValues
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from opentelemetry.sdk._logs import ReadableLogRecord
     from opentelemetry.sdk.trace import ReadableSpan
 
     from keytrail.redaction.memory import KeyMemory
     from keytrail.redaction.names import SensitiveNames
+    from keytrail.redaction.rules import Rules
+    from keytrail.redaction.tally import Place
 
 _T = TypeVar("_T")
 
 
 class Redactor:
-    """Replaces what is secret by name or by value with ``REDACTED``.
+    """Replaces what is secret by name, by shape or by value with ``REDACTED``.
 
-    Two sources say what is secret, :class:`NamedValues` and :class:`KnownValues`: each tells in
-    one search whether a text may hold anything, and only then where. What is clean is returned as
-    the very same object; where redaction itself fails, the texts are withheld and the fault is
-    counted. Safe in every thread.
+    One search over all texts of an item tells whether any may hold something; only then is each
+    text looked into. What is clean is returned as the very same object; where redaction itself
+    fails, be it that its engine cannot be loaded, the texts are withheld and the fault is counted.
+    Safe in every thread.
     """
 
-    def __init__(self, names: SensitiveNames, memory: KeyMemory) -> None:
-        self._names = names
-        self._memory = memory
-        self._named = NamedValues(names)
-        self._known = KnownValues(memory)
+    def __init__(
+        self, names: SensitiveNames, memory: KeyMemory, shapes: Iterable[str] = ()
+    ) -> None:
+        """Look for ``names``, the keys of ``memory``, the listed shapes and ``shapes`` (RE2)."""
+        self._rules = _loaded(names, memory, tuple(shapes))
 
     def spans(self, spans: Sequence[ReadableSpan]) -> list[ReadableSpan]:
         """Return the spans of one export batch, redacted; cheapest with hundreds at once."""
@@ -50,11 +50,16 @@ class Redactor:
         return self._each([text], lambda batch, one: batch.text(one, trace_id), withheld.text)[0]
 
     def attributes(
-        self, attributes: Mapping[str, Any], trace_id: int | None = None
+        self,
+        attributes: Mapping[str, Any],
+        trace_id: int | None = None,
+        place: Place = "attribute",
     ) -> Mapping[str, Any]:
-        """Return ``attributes`` redacted, their names kept."""
+        """Return ``attributes`` redacted; names stay, unless one is a key."""
         return self._each(
-            [attributes], lambda batch, one: batch.attributes(one, trace_id), withheld.attributes
+            [attributes],
+            lambda batch, one: batch.attributes(one, trace_id, place),
+            withheld.attributes,
         )[0]
 
     def _each(
@@ -63,12 +68,24 @@ class Redactor:
         redact: Callable[[Batch, _T], _T],
         withhold: Callable[[_T], _T],
     ) -> list[_T]:
+        if self._rules is None:
+            return [withhold(item) for item in items]
         try:
-            batch = Batch(self._names, self._named, self._memory, self._known.now())
+            batch = Batch(self._rules)
         except Exception as error:  # noqa: BLE001 - fails closed
             faults.report("redaction.batch", error)
             return [withhold(item) for item in items]
         return [_closed(batch, item, redact, withhold) for item in items]
+
+
+def _loaded(names: SensitiveNames, memory: KeyMemory, shapes: tuple[str, ...]) -> Rules | None:
+    try:
+        from keytrail.redaction.rules import Rules
+
+        return Rules(names, memory, shapes)
+    except Exception as error:  # noqa: BLE001 - fails closed
+        faults.report("redaction.engine", error)
+        return None
 
 
 def _closed(

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, Literal, Protocol
+from typing import TYPE_CHECKING, Final, Literal
 
 from keytrail import semconv
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-Rule = Literal["name", "value", "not_a_hash", "overflow", "fault"]
+Rule = Literal["name", "shape", "value", "not_a_hash", "overflow", "fault"]
+_TELLING: Final[tuple[Rule, ...]] = ("name", "shape", "value")
 REDACTED: Final = semconv.REDACTED.encode()
+MOST_IN_ONE_TEXT: Final = 512
+"""So many secrets are cut out of a text one by one; then all the rest of it goes. It bounds what a
+caller can make redaction work."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -24,20 +28,11 @@ class Region:
     fingerprints: tuple[str, ...] = ()
 
 
-class Source(Protocol):
-    """One way of telling what is secret in a text."""
-
-    def hinted(self, data: bytes) -> bool:
-        """Tell in one search whether ``data`` may hold a secret; never wrong when it says no."""
-        ...
-
-    def regions(self, data: bytes) -> Iterable[Region]:
-        """Return where the secrets are, in any order."""
-        ...
-
-
 def merged(regions: Iterable[Region]) -> list[Region]:
-    """Return the regions in order, those that overlap as one; a known value outranks a name."""
+    """Return the regions in order, those that overlap as one.
+
+    Of two rules the one that says more about the value counts.
+    """
     found: list[Region] = []
     for region in sorted(regions):
         if found and region.start < found[-1].end:
@@ -48,7 +43,7 @@ def merged(regions: Iterable[Region]) -> list[Region]:
 
 
 def _joined(one: Region, other: Region) -> Region:
-    rule: Rule = "value" if "value" in (one.rule, other.rule) else one.rule
+    rule = max(one.rule, other.rule, key=_TELLING.index)
     fingerprints = tuple(dict.fromkeys(one.fingerprints + other.fingerprints))
     return Region(one.start, max(one.end, other.end), rule, fingerprints)
 

@@ -8,24 +8,35 @@ from typing import TYPE_CHECKING, Any, Final, cast
 from keytrail.redaction import own
 
 if TYPE_CHECKING:
+    from collections.abc import Set as AbstractSet
+
     from opentelemetry._logs import LogRecord
+    from opentelemetry.sdk.resources import Resource
     from opentelemetry.sdk.trace import ReadableSpan
+    from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 
     from keytrail.redaction.names import SensitiveNames
 
+_STACKTRACE: Final = "exception.stacktrace"
 _SEPARATOR: Final = "\x1f"
 _PLAIN: Final = frozenset({int, float, bool, type(None)})
 
 
 class Sample:
-    """Collects texts; ``suspicious`` where a name alone says that something must be redacted."""
+    """Collects texts; ``suspicious`` where a name alone says that something must be redacted.
 
-    __slots__ = ("_names", "_raw", "_texts", "suspicious")
+    Attribute names, and the frames of stack traces, repeat from span to span: those in ``clean``
+    are left out, the others stand in ``repeating``.
+    """
 
-    def __init__(self, names: SensitiveNames) -> None:
+    __slots__ = ("_clean", "_names", "_raw", "_texts", "repeating", "suspicious")
+
+    def __init__(self, names: SensitiveNames, clean: AbstractSet[str] = frozenset()) -> None:
         self._names = names
+        self._clean = clean
         self._texts: list[str] = []
         self._raw: list[bytes] = []
+        self.repeating: list[str] = []
         self.suspicious = False
 
     def add(self, value: Any) -> None:
@@ -41,9 +52,7 @@ class Sample:
         elif isinstance(value, bytes | bytearray):
             self._raw.append(bytes(value))
         elif isinstance(value, Mapping):
-            named = {str(name): inner for name, inner in value.items()}
-            self._texts.extend(named)
-            self.add_attributes(named)
+            self.add_attributes({str(name): inner for name, inner in value.items()})
         elif isinstance(value, Sequence) and not isinstance(value, str):
             for element in value:
                 self.add(element)
@@ -54,10 +63,14 @@ class Sample:
         """Add the values of ``attributes``, and judge their names."""
         if not attributes:
             return
-        ordinary, texts = self._names.ordinary, self._texts
+        ordinary, texts, clean = self._names.ordinary, self._texts, self._clean
         for name, value in attributes.items():
+            if name not in clean:
+                self.repeating.append(name)
             if not ordinary(name):
                 self._add_named(name, value)
+            elif name == _STACKTRACE and type(value) is str:
+                self._add_trace(value)
             elif type(value) is str:
                 texts.append(value)
             else:
@@ -70,46 +83,55 @@ class Sample:
             self.suspicious = True
         self.add(value)
 
+    def _add_trace(self, trace: str) -> None:
+        """Add a stack trace in two parts: its last line says what was different this time."""
+        frames, _, last = trace.rstrip().rpartition("\n")
+        if frames not in self._clean:
+            self.repeating.append(frames)
+        self._texts.append(last)
+
     def joined(self) -> bytes:
         """Return every text, UTF-8, each set off from the next."""
-        joined = _SEPARATOR.join(self._texts).encode("utf-8", "surrogatepass")
+        texts = [*self._texts, *self.repeating]
+        joined = _SEPARATOR.join(texts).encode("utf-8", "surrogatepass")
         return b"\x1f".join((joined, *self._raw)) if self._raw else joined
 
 
-def of_span(span: ReadableSpan, names: SensitiveNames) -> Sample:
-    """Return the texts of a span, without those of its resource and scope."""
-    sample = Sample(names)
+def of_span(span: ReadableSpan, sample: Sample) -> None:
+    """Add the texts of a span, without those of its resource and scope."""
     sample.add(span.name)
     sample.add(span.status.description)
     sample.add_attributes(_plain_dict(span.attributes))
     for event in span._events and span.events:
         sample.add(event.name)
-        sample.add_attributes(event.attributes)
+        sample.add_attributes(_plain_dict(event.attributes))
     for link in span._links and span.links:
         sample.add_attributes(link.attributes)
         sample.add_attributes(link.context.trace_state)
     for context in (span.get_span_context(), span.parent):
         if context is not None and context.trace_state:
             sample.add_attributes(context.trace_state)
-    return sample
 
 
-def of_log(record: LogRecord, names: SensitiveNames) -> Sample:
-    """Return the texts of a log record."""
-    sample = Sample(names)
+def of_log(record: LogRecord, sample: Sample) -> None:
+    """Add the texts of a log record."""
     sample.add(record.body)
     sample.add(record.event_name)
     sample.add(record.severity_text)
     sample.add_attributes(record.attributes)
-    return sample
 
 
-def of_named(name: str, attributes: Mapping[str, Any] | None, names: SensitiveNames) -> Sample:
-    """Return the texts of a resource, of a scope or of a measurement."""
-    sample = Sample(names)
-    sample.add(name)
-    sample.add_attributes(attributes)
-    return sample
+def of_resource(resource: Resource, sample: Sample) -> None:
+    """Add the texts of a resource."""
+    sample.add(resource.schema_url)
+    sample.add_attributes(resource.attributes)
+
+
+def of_scope(scope: InstrumentationScope, sample: Sample) -> None:
+    """Add the texts of an instrumentation scope."""
+    for text in (scope.name, scope.version, scope.schema_url):
+        sample.add(text)
+    sample.add_attributes(scope.attributes)
 
 
 def _plain_dict(attributes: Mapping[str, Any] | None) -> Mapping[str, Any] | None:

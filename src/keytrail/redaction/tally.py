@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 from opentelemetry import metrics
 
-from keytrail import semconv
+from keytrail import faults, semconv
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -66,6 +66,7 @@ class Tally:
             result[semconv.REDACTED_HASHES] = tuple(known)[:MOST_HASHES]
         return result
 
+    @faults.guarded("redaction.metric", None)
     def publish(self) -> None:
         """Put the counts onto the metric."""
         for (place, rule), count in self._counts.items():

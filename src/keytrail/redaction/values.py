@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from functools import cached_property
+from itertools import islice
 from typing import TYPE_CHECKING, Final
 
 from ahocorasick_rs import BytesAhoCorasick, Implementation, MatchKind
 
-from keytrail.redaction.regions import Region
+from keytrail.redaction.regions import MOST_IN_ONE_TEXT, Region
 from keytrail.redaction.spellings import Spelling, spellings
 
 if TYPE_CHECKING:
@@ -65,12 +66,24 @@ class Wanted:
         return self._index.hinted(data) or any(probe in data for probe in self._beside)
 
     def regions(self, data: bytes) -> Iterator[Region]:
-        """Yield where a wanted key stands, whole or cut off by the end of ``data``."""
-        for start, form in (*self._index.found(data), *self._found_beside(data)):
+        """Yield where a wanted key stands, whole or cut off by the end of ``data``.
+
+        Where there are many, all of ``data`` is one.
+        """
+        found = [*islice(self._found(data), MOST_IN_ONE_TEXT)]
+        if len(found) == MOST_IN_ONE_TEXT:
+            yield Region(0, len(data), "value")
+            return
+        for start, form in found:
             end = _end(data, start, form)
             if end is not None:
                 fingerprints = () if form.fingerprint is None else (form.fingerprint,)
                 yield Region(start, end, "value", fingerprints)
+
+    def _found(self, data: bytes) -> Iterator[tuple[int, Spelling]]:
+        if self._index.hinted(data):
+            yield from self._index.found(data)
+        yield from self._found_beside(data)
 
     def _found_beside(self, data: bytes) -> Iterator[tuple[int, Spelling]]:
         for probe, forms in self._beside.items():

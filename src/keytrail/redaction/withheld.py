@@ -54,14 +54,24 @@ def log(original: ReadableLogRecord) -> ReadableLogRecord:
     return passed
 
 
-def text(original: str) -> str:  # noqa: ARG001 - nothing of it may pass
+def text(original: str) -> str:
     """Return ``REDACTED``."""
-    return semconv.REDACTED
+    editor = Withholding()
+    passed = editor.text(original, "text")
+    editor.tally.publish()
+    return passed
 
 
 def attributes(original: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return the attributes without their texts."""
-    return Withholding().attributes(original, "attribute")
+    """Return the attributes without their texts, or none where even that fails."""
+    editor = Withholding()
+    try:
+        passed = editor.attributes(original, "attribute")
+    except Exception:  # noqa: BLE001 - the fault that led here is counted already
+        editor.tally.add("attribute", "fault")
+        passed = {}
+    editor.tally.publish()
+    return passed
 
 
 def _bare_span(original: ReadableSpan) -> ReadableSpan:
