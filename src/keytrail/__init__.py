@@ -13,11 +13,13 @@ if TYPE_CHECKING:
     from keytrail.activate import instrument, uninstrument
     from keytrail.fingerprints import fingerprint
     from keytrail.identity import identify
+    from keytrail.logs import RedactingFilter
     from keytrail.settings import Settings
 
-__all__ = ["Settings", "fingerprint", "identify", "instrument", "uninstrument"]
+__all__ = ["RedactingFilter", "Settings", "fingerprint", "identify", "instrument", "uninstrument"]
 
 _ROOMS = {
+    "RedactingFilter": "keytrail.logs",
     "Settings": "keytrail.settings",
     "fingerprint": "keytrail.fingerprints",
     "identify": "keytrail.identity",

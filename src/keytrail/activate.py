@@ -96,6 +96,8 @@ def _activate(settings: Settings) -> _Active:
     adoption.adopt()
     active = _Active(audit, adoption)
     _install_taps(active)
+    if settings.redact_logs:
+        active.taps += importlib.import_module("keytrail.logs").install()
     atexit.register(_at_exit)
     wrapt.register_post_import_hook(_write_at_the_end_of_children, "multiprocessing.util")
     _flush_at_sigterm()

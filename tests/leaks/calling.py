@@ -104,9 +104,7 @@ def _with_urllib3(call: Call) -> None:
     import urllib3
 
     with urllib3.PoolManager() as pool:
-        answer = pool.request(
-            "GET", call.url, headers=call.headers, timeout=SILENCE, retries=False
-        )
+        answer = pool.request("GET", call.url, headers=call.headers, timeout=SILENCE, retries=False)
     if answer.status >= 400:
         raise ClientError(f"{answer.status} from {call.url}")
 

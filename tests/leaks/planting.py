@@ -89,7 +89,7 @@ def _bytes(key: str) -> None:
 
 
 def _log_message(key: str) -> None:
-    logger.warning(f"asked for {url_with(key)} with {key}")  # noqa: G004 - people do
+    logger.warning(f"asked for {url_with(key)} with {key}")
 
 
 def _log_arguments(key: str) -> None:

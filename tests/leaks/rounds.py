@@ -154,6 +154,7 @@ def service(
         "KEYTRAIL_HOME": str(home),
         "KEYTRAIL_PEPPER": PEPPER,
         "KEYTRAIL_COOKIES": "canary",
+        "KEYTRAIL_REDACT_LOGS": "true",
         "OTEL_SERVICE_NAME": f"oracle-{name}",
         "OTEL_RESOURCE_ATTRIBUTES": f"app.api_key={key_of('resource')}",
         "OTEL_EXPORTER_OTLP_ENDPOINT": received.url,
@@ -174,14 +175,12 @@ def service(
         stop(process)
 
 
-def play(
-    name: str, directory: Path, protocol: Protocol = "http/protobuf", **options: Any
-) -> Round:
+def play(name: str, directory: Path, protocol: Protocol = "http/protobuf", **options: Any) -> Round:
     """Send every request to a service of its own, wait for all that it exports, and stop it."""
     home = directory / "home"
     with ExitStack() as stack:
         received = stack.enter_context(receiver(protocol))
-        others = {
+        others: dict[str, Any] = {
             "UPSTREAM": stack.enter_context(_upstream()),
             "SILENT": stack.enter_context(_silent()),
         }

@@ -14,7 +14,7 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor, SpanExporter, Sp
 from opentelemetry.trace import Status, StatusCode
 
 from keytrail.otel import Audit, RedactingSpanExporter
-from leaks.canary import PREFIX, Search, awkward_key_of, key_of
+from leaks.canary import PREFIX, Leak, Search, awkward_key_of, key_of
 from leaks.receivers import receiver
 
 KEYS = {"plain": key_of("plain"), "awkward": awkward_key_of("awkward")}
@@ -67,7 +67,7 @@ def test_a_tight_exporter_is_not_accused() -> None:
         assert _export(PLACES["attribute"](text)) == set()
 
 
-def _export(leak: ReadableSpan) -> set[object]:
+def _export(leak: ReadableSpan) -> set[Leak]:
     audit = Audit()
     with receiver("http/protobuf") as received:
         exporter = OTLPSpanExporter(endpoint=f"{received.url}/v1/traces")
