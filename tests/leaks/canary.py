@@ -13,7 +13,8 @@ from urllib.parse import quote, quote_plus
 
 from ahocorasick_rs import BytesAhoCorasick
 
-PREFIX = "kt_test_"
+PREFIX = "canary-"
+"""Of no shape that keytrail knows: only its name or its value tells such a key."""
 SLICE = 8
 _ALPHABET = string.ascii_letters + string.digits
 _SECRET_LENGTH = 20
@@ -27,7 +28,12 @@ def key_of(place: str) -> str:
 def awkward_key_of(place: str) -> str:
     """Return a canary that every encoding writes differently."""
     secret = _secret(place)
-    return f"kt_test+{secret[:6]}/b=c d&{secret[6:13]}\"'\\%{secret[13:]}"
+    return f"canary+{secret[:6]}/b=c d&{secret[6:13]}\"'\\%{secret[13:]}"
+
+
+def shaped_key_of(place: str) -> str:
+    """Return a canary that its shape alone gives away."""
+    return f"ghp_{_secret(place)}{_secret(place + ' again')[:16]}"
 
 
 def _secret(place: str) -> str:

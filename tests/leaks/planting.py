@@ -14,7 +14,7 @@ from urllib.parse import quote
 from opentelemetry import baggage, context, metrics, trace
 from opentelemetry.trace import Link, SpanContext, Status, StatusCode, TraceFlags
 
-from leaks.canary import awkward_key_of, key_of
+from leaks.canary import awkward_key_of, key_of, shaped_key_of
 
 logger = logging.getLogger("app")
 _tracer = trace.get_tracer("app")
@@ -28,7 +28,8 @@ class ClientError(Exception):
 def canary(carrier: str, place: str, outcome: str) -> str:
     """Return the key that a request with these parts carries."""
     name = f"incoming {carrier}, {place}, {outcome}"
-    return awkward_key_of(name) if carrier == "awkward header" else key_of(name)
+    made = {"awkward header": awkward_key_of, "shaped path": shaped_key_of}.get(carrier, key_of)
+    return made(name)
 
 
 def url_with(key: str) -> str:

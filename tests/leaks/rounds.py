@@ -62,6 +62,10 @@ def _with_path(path: str, key: str) -> Request:
     return Request(f"{path}/{quote(key, safe='')}", {"X-API-Key": key})
 
 
+def _with_path_alone(path: str, key: str) -> Request:
+    return Request(f"{path}/{key}")
+
+
 def _with_userinfo(path: str, key: str) -> Request:
     return Request(path, {"Referer": f"https://shop:{key}@shop.example.com/cart"})
 
@@ -80,7 +84,11 @@ CARRIERS: dict[str, Callable[[str, str], Request]] = {
     "path": _with_path,
 }
 """Where an incoming request carries the key → that request."""
-ONLY_IN_CARRIER = {"referer": _with_referer, "userinfo": _with_userinfo}
+ONLY_IN_CARRIER = {
+    "referer": _with_referer,
+    "userinfo": _with_userinfo,
+    "shaped path": _with_path_alone,
+}
 """Likewise, where it is redacted but is not taken for a key: the application does not hold it."""
 
 

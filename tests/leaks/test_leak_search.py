@@ -14,8 +14,11 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor, SpanExporter, Sp
 from opentelemetry.trace import Status, StatusCode
 
 from keytrail.otel import Audit, RedactingSpanExporter
+from keytrail.redaction import alone
+from keytrail.settings import Settings
 from leaks.canary import PREFIX, Leak, Search, awkward_key_of, key_of
 from leaks.receivers import receiver
+from leaks.rounds import canaries
 
 KEYS = {"plain": key_of("plain"), "awkward": awkward_key_of("awkward")}
 SPELLINGS: dict[str, Callable[[str], str]] = {
@@ -58,6 +61,13 @@ def test_a_leaky_exporter_is_caught(kind: str, spelling: str) -> None:
     """Whatever the exporter leaks, in whatever place: a byte search over the bodies finds it."""
     for leak in PLACES.values():
         assert {found.place for found in _export(leak(SPELLINGS[spelling](KEYS[kind])))} == {kind}
+
+
+def test_no_canary_is_told_by_its_shape() -> None:
+    """Redaction by shape finds none of the oracle's keys, but for those made for it."""
+    redactor = alone.redactor(Settings())
+    shaped = {place for place, key in canaries().items() if redactor.regions(f" {key} ".encode())}
+    assert shaped == {place for place in canaries() if place.startswith("incoming shaped path")}
 
 
 def test_a_tight_exporter_is_not_accused() -> None:

@@ -153,7 +153,7 @@ def test_uvicorn_access() -> None:
 
 
 def test_gunicorn_access(log: Log) -> None:
-    """The arguments of gunicorn look headers up by any case, and know a dash for what is missing."""
+    """The arguments of gunicorn look headers up in any case, and give a dash for a missing one."""
     atoms = SafeAtoms({"r": f"GET {URL}", "s": "200", "{x-api-key}i": K1, "{accept}i": "*/*"})
     log.logger.info('"%(r)s" %(s)s "%({X-API-Key}i)s" "%({Accept}i)s" %({x-none}i)s', atoms)
     assert log.text() == f'"GET {CLEAN_URL}" 200 "REDACTED" "*/*" -'

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from keytrail import faults
 from keytrail.redaction import withheld
 from keytrail.redaction.batch import Batch
+from keytrail.redaction.regions import REDACTED
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
     from keytrail.redaction.memory import KeyMemory
     from keytrail.redaction.names import SensitiveNames
+    from keytrail.redaction.regions import Region
     from keytrail.redaction.rules import Rules
     from keytrail.redaction.tally import Place
 
@@ -61,6 +63,18 @@ class Redactor:
             lambda batch, one: batch.attributes(one, trace_id, place),
             withheld.attributes,
         )[0]
+
+    def regions(self, data: bytes) -> list[Region]:
+        """Return where the secrets of a text in any encoding are, in order, none overlapping.
+
+        Raises:
+            RuntimeError: the engine could not be loaded; no part of the text may pass.
+        """
+        if self._rules is None:
+            raise RuntimeError("redaction is not available")
+        rules = self._rules
+        found = rules.among(rules.known.now().wanted(None)).regions(data)
+        return [one for one in found if data[one.start : one.end] != REDACTED]
 
     def _each(
         self,
