@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import logging
+import os
 import sys
 from urllib.parse import unquote
 
-from leaks import calling, planting
+from keytrail.leaks import calling, planting
 
+_OTHERS = calling.Addresses(os.environ["UPSTREAM"], os.environ["SILENT"])
 logging.basicConfig(level=logging.DEBUG, stream=sys.stdout)
 logger = logging.getLogger("app")
 
@@ -22,7 +24,8 @@ def handle(path: str) -> int:
     if parts[0] == "in":
         return _incoming(*parts[1:4])
     if parts[0] == "out":
-        calling.call(*parts[1:4])
+        client, carrier, outcome = parts[1:4]
+        calling.call(client, carrier, outcome, _OTHERS)
         return 200
     logger.info("the round is finished")
     return 200

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import base64
 import http.client
 import socket
 import sys
@@ -13,14 +12,15 @@ import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from leaks import calling, planting
-from leaks.canary import key_of
+from keytrail.leaks import calling, planting
+from keytrail.leaks.arriving import CARRIERS, ONLY_IN_CARRIER, Request, with_path
+from keytrail.leaks.canary import key_of
 from leaks.receivers import Protocol, Received, receiver
 from support.cases import PEPPER
 from support.services import clean_environ, free_port, running, stop
@@ -34,62 +34,6 @@ SERVICES: dict[str, Callable[[str], list[str]]] = {
     "wsgi": lambda port: [sys.executable, "-m", "leaks.services.wsgi_service", port],
 }
 """Server adapter → the command of its service on a port."""
-
-
-@dataclass(frozen=True)
-class Request:
-    """One request to the service."""
-
-    path: str
-    headers: dict[str, str] = field(default_factory=dict)
-
-
-def _with_header(name: str, value: str = "{}") -> Callable[[str, str], Request]:
-    return lambda path, key: Request(path, {name: value.format(key)})
-
-
-def _with_basic(path: str, key: str) -> Request:
-    return Request(
-        path, {"Authorization": "Basic " + base64.b64encode(f"shop:{key}".encode()).decode()}
-    )
-
-
-def _with_query(path: str, key: str) -> Request:
-    return Request(f"{path}?color=blue&api_key={quote(key, safe='')}&page=2")
-
-
-def _with_path(path: str, key: str) -> Request:
-    return Request(f"{path}/{quote(key, safe='')}", {"X-API-Key": key})
-
-
-def _with_path_alone(path: str, key: str) -> Request:
-    return Request(f"{path}/{key}")
-
-
-def _with_userinfo(path: str, key: str) -> Request:
-    return Request(path, {"Referer": f"https://shop:{key}@shop.example.com/cart"})
-
-
-def _with_referer(path: str, key: str) -> Request:
-    return Request(path, {"Referer": f"https://shop.example.com/cart?access_token={key}#top"})
-
-
-CARRIERS: dict[str, Callable[[str, str], Request]] = {
-    "header": _with_header("X-API-Key"),
-    "awkward header": _with_header("X-API-Key"),
-    "bearer": _with_header("Authorization", "Bearer {}"),
-    "cookie": _with_header("Cookie", "color=blue; canary={}"),
-    "basic": _with_basic,
-    "query": _with_query,
-    "path": _with_path,
-}
-"""Where an incoming request carries the key → that request."""
-ONLY_IN_CARRIER = {
-    "referer": _with_referer,
-    "userinfo": _with_userinfo,
-    "shaped path": _with_path_alone,
-}
-"""Likewise, where it is redacted but is not taken for a key: the application does not hold it."""
 
 
 @dataclass(frozen=True)
@@ -146,7 +90,7 @@ def _requests() -> Iterator[Request]:
         yield carry(path, planting.canary(carrier, place, outcome))
     for parts in outgoing():
         yield Request("/".join(["/out", *map(quote, parts)]))
-    yield _with_path("/nowhere", key_of("404 path"))
+    yield with_path("/nowhere", key_of("404 path"))
 
 
 @contextmanager

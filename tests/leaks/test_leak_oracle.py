@@ -12,8 +12,9 @@ from pathlib import Path
 import pytest
 
 from cli.cli_kit import keytrail
-from leaks import calling, planting, rounds
-from leaks.canary import Search
+from keytrail.leaks import calling, planting
+from keytrail.leaks.canary import Search
+from leaks import rounds
 from leaks.conftest import KINDS, Kind
 from leaks.rounds import Round
 from support.cases import PEPPER

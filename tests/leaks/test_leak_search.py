@@ -13,10 +13,10 @@ from opentelemetry.sdk.trace import Event, ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor, SpanExporter, SpanExportResult
 from opentelemetry.trace import Status, StatusCode
 
+from keytrail.leaks.canary import PREFIX, Leak, Search, awkward_key_of, key_of
 from keytrail.otel import Audit, RedactingSpanExporter
 from keytrail.redaction import alone
 from keytrail.settings import Settings
-from leaks.canary import PREFIX, Leak, Search, awkward_key_of, key_of
 from leaks.receivers import receiver
 from leaks.rounds import canaries
 

@@ -22,8 +22,8 @@ from keytrail.redaction.memory import KeyMemory
 from keytrail.redaction.named import NamedValues
 from keytrail.redaction.pattern import Pattern
 from keytrail.redaction.redactor import Redactor
-from keytrail.redaction.sample import Sample
 from keytrail.redaction.rules import Secrets
+from keytrail.redaction.sample import Sample
 from keytrail.redaction.shapes import ShapedValues
 from keytrail.redaction.tally import Tally
 from keytrail.redaction.values import Index, KnownValues, Moment, Wanted

@@ -7,17 +7,19 @@ import hashlib
 import json
 import string
 from collections import Counter
-from collections.abc import Iterable, Iterator
-from typing import NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 from urllib.parse import quote, quote_plus
 
 from ahocorasick_rs import BytesAhoCorasick
 
-PREFIX = "canary-"
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+PREFIX: Final = "canary-"
 """Of no shape that keytrail knows: only its name or its value tells such a key."""
-SLICE = 8
-_ALPHABET = string.ascii_letters + string.digits
-_SECRET_LENGTH = 20
+SLICE: Final = 8
+_ALPHABET: Final = string.ascii_letters + string.digits
+_SECRET_LENGTH: Final = 20
 
 
 def key_of(place: str) -> str:

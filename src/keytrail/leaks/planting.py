@@ -8,13 +8,16 @@ from __future__ import annotations
 import base64
 import json
 import logging
-from collections.abc import Callable
+from typing import TYPE_CHECKING, Final
 from urllib.parse import quote
 
 from opentelemetry import baggage, context, metrics, trace
 from opentelemetry.trace import Link, SpanContext, Status, StatusCode, TraceFlags
 
-from leaks.canary import awkward_key_of, key_of, shaped_key_of
+from keytrail.leaks.canary import awkward_key_of, key_of, shaped_key_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 logger = logging.getLogger("app")
 _tracer = trace.get_tracer("app")
@@ -156,7 +159,7 @@ def _fragment(key: str) -> None:
 
 def _measured(key: str) -> None:
     counter = metrics.get_meter("app").create_counter("app.calls")
-    counter.add(1, {"app.ok": True})
+    counter.add(1, {"app.url": url_with(key), "app.caller": key})
 
 
 def _hash(key: str) -> None:
@@ -165,7 +168,7 @@ def _hash(key: str) -> None:
     )
 
 
-PLACES: dict[str, Callable[[str], None]] = {
+PLACES: Final[dict[str, Callable[[str], None]]] = {
     "nowhere": lambda _: None,
     "attribute": _current,
     "array": _array,
@@ -191,10 +194,7 @@ PLACES: dict[str, Callable[[str], None]] = {
     "measurement": _measured,
 }
 """Place → the function that leaves a key there."""
-RAISING = ("exception chain", "exception from none")
-"""Places that an exception reaches on its way out of the handler."""
-
-STATUSES = {"success": 200, "denied": 401, "error": 500}
+STATUSES: Final = {"success": 200, "denied": 401, "error": 500}
 """Outcome → the status that the handler answers with."""
 
 

@@ -9,18 +9,19 @@ from __future__ import annotations
 import asyncio
 import base64
 import logging
-import os
-from collections.abc import Callable
-from typing import NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
-from leaks.canary import key_of
-from leaks.planting import ClientError
+from keytrail.leaks.canary import key_of
+from keytrail.leaks.planting import ClientError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 logger = logging.getLogger("app")
 
-STATUSES = {"success": 200, "denied": 401, "missing": 404, "broken": 500}
+STATUSES: Final = {"success": 200, "denied": 401, "missing": 404, "broken": 500}
 """Outcome → what the other side answers."""
-SILENCE = 0.15
+SILENCE: Final = 0.15
 """Seconds that a client waits for the server that never answers."""
 
 
@@ -29,6 +30,15 @@ class Call(NamedTuple):
 
     url: str
     headers: dict[str, str]
+
+
+class Addresses(NamedTuple):
+    """Base URLs of other services."""
+
+    answering: str
+    """Answers with the status that is the first part of the path."""
+    silent: str
+    """Takes connections and never answers."""
 
 
 def canary(client: str, carrier: str, outcome: str) -> str:
@@ -65,7 +75,7 @@ def _path(url: str, key: str) -> Call:
     return Call(f"{url}/{key}/items", {"X-API-Key": key})
 
 
-CARRIERS: dict[str, Callable[[str, str], Call]] = {
+CARRIERS: Final[dict[str, Callable[[str, str], Call]]] = {
     "header": _header,
     "bearer": _bearer,
     "basic": _basic,
@@ -109,7 +119,7 @@ def _with_urllib3(call: Call) -> None:
         raise ClientError(f"{answer.status} from {call.url}")
 
 
-CLIENTS: dict[str, Callable[[Call], None]] = {
+CLIENTS: Final[dict[str, Callable[[Call], None]]] = {
     "requests": _with_requests,
     "httpx": _with_httpx,
     "httpx async": _with_async_httpx,
@@ -117,7 +127,7 @@ CLIENTS: dict[str, Callable[[Call], None]] = {
 }
 """Client library → how it sends a call; raises what the library raises, and for 4xx and 5xx."""
 
-FAILURES: dict[str, Callable[[Call], Call]] = {
+FAILURES: Final[dict[str, Callable[[Call], Call]]] = {
     "refused": lambda call: call,
     "refused over TLS": lambda call: call,
     "timeout": lambda call: call,
@@ -126,7 +136,7 @@ FAILURES: dict[str, Callable[[Call], Call]] = {
     ),
 }
 """Outcome without an answer → what the application does to the call."""
-OUTCOMES = (*STATUSES, *FAILURES)
+OUTCOMES: Final = (*STATUSES, *FAILURES)
 
 
 def exists(carrier: str, outcome: str) -> bool:
@@ -134,9 +144,9 @@ def exists(carrier: str, outcome: str) -> bool:
     return outcome != "invalid header" or bool(CARRIERS[carrier]("", "").headers)
 
 
-def call(client: str, carrier: str, outcome: str) -> None:
+def call(client: str, carrier: str, outcome: str, others: Addresses) -> None:
     """Make the call; log what fails, and raise a clean error from it."""
-    made = CARRIERS[carrier](_address(outcome), canary(client, carrier, outcome))
+    made = CARRIERS[carrier](_address(outcome, others), canary(client, carrier, outcome))
     try:
         CLIENTS[client](FAILURES[outcome](made) if outcome in FAILURES else made)
     except Exception as error:
@@ -144,11 +154,11 @@ def call(client: str, carrier: str, outcome: str) -> None:
         raise ClientError("the other side failed") from error
 
 
-def _address(outcome: str) -> str:
+def _address(outcome: str, others: Addresses) -> str:
     if outcome == "refused":
         return "http://127.0.0.1:9/200"
     if outcome == "refused over TLS":
         return "https://127.0.0.1:9/200"
     if outcome == "timeout":
-        return f"{os.environ['SILENT']}/200"
-    return f"{os.environ['UPSTREAM']}/{STATUSES.get(outcome, 200)}"
+        return f"{others.silent}/200"
+    return f"{others.answering}/{STATUSES.get(outcome, 200)}"
