@@ -98,6 +98,13 @@ def _on_log_processors() -> bool:
         batch.shutdown()
 
 
+def _on_reader_storage() -> bool:
+    storage: Any = importlib.import_module(
+        "opentelemetry.sdk.metrics._internal.metric_reader_storage"
+    ).MetricReaderStorage
+    return callable(storage.consume_measurement) and callable(storage.collect)
+
+
 def _on_otlp_exporters() -> bool:
     kinds = [
         importlib.import_module(f"opentelemetry.exporter.otlp.proto.{protocol}.trace_exporter")
@@ -142,6 +149,11 @@ SEAMS = (
         "opentelemetry.sdk: log exporters",
         "log records are exported unredacted",
         _on_log_processors,
+    ),
+    Seam(
+        "opentelemetry.sdk: metric reader storage",
+        "metric attributes are exported unredacted",
+        _on_reader_storage,
     ),
     Seam(
         "opentelemetry.exporter.otlp: endpoints",

@@ -50,6 +50,7 @@ STEPS: dict[str, tuple[object, str]] = {
     "sample": (Sample, "add"),
     "join": (Sample, "joined"),
     "pattern": (Pattern, "search"),
+    "anchored pattern": (Pattern, "end_at"),
     "batch": (Batch, "_edited"),
     "hint": (Secrets, "hinted"),
     "regions": (Secrets, "regions"),

@@ -27,7 +27,11 @@ from functools import lru_cache
 from importlib import resources
 from typing import TYPE_CHECKING, Any
 
-import re2
+try:
+    import re2
+except ImportError:
+    re2 = None
+    """Without it no pattern of the user's can be used, and redaction withholds all texts."""
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -37,6 +41,9 @@ if sys.version_info >= (3, 11):
     import tomllib
 else:
     import tomli as tomllib
+
+
+_NOT_A_PATTERN = (re.error, getattr(re2, "error", AttributeError))
 
 
 class CatalogueError(ValueError):
@@ -59,6 +66,11 @@ class Pattern:
         self._pid = 0
         self._compiled: Any = None
 
+    @property
+    def added(self) -> str | None:
+        """The expression of a user's pattern."""
+        return self._source.decode() if self._users else None
+
     def fullmatch(self, text: bytes) -> re.Match[bytes] | None:
         """Match the whole of ``text``; ask RE2's matches for groups by number only."""
         found: re.Match[bytes] | None = self._pattern().fullmatch(text)
@@ -78,7 +90,7 @@ class Pattern:
         """
         try:
             pattern = self._pattern()
-        except (re.error, re2.error):
+        except _NOT_A_PATTERN:
             raise ValueError("not a pattern") from None
         names = pattern.groupindex.items()
         return pattern.groups, {

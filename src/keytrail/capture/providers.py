@@ -52,6 +52,9 @@ class Catalogue:
         self._by_field: dict[str, list[Provider]] = {}
         self.headers = frozenset(name for entry in providers for name in entry.headers)
         self.query = frozenset(name for entry in providers for name in entry.query)
+        self.added_shapes = tuple(
+            entry.pattern.added for entry in providers if entry.pattern and entry.pattern.added
+        )
         self._serving = lru_cache(maxsize=256)(self._find_serving)
         for entry in providers:
             self._index(entry)

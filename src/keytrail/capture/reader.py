@@ -54,6 +54,8 @@ class RequestReader:
     """Key headers that the catalogue or the user adds to the known ones."""
     added_query: frozenset[str]
     """Key parameters that the catalogue or the user adds to the known ones."""
+    added_shapes: tuple[str, ...]
+    """Patterns of whole keys that the user's catalogue adds."""
     keyed_bytes: frozenset[bytes]
     """For ASGI, those of them that can carry a key."""
     keyed_environ: frozenset[str]
@@ -72,6 +74,7 @@ class RequestReader:
         self.wanted_environ = tuple(sorted(_environ_names(self.wanted).items()))
         self.added_headers = self._extraction.added_headers
         self.added_query = self._extraction.added_query
+        self.added_shapes = catalogue.added_shapes
         self.keyed_bytes = _bytes_of(self._extraction.wanted)
         self._keyed = self._extraction.wanted | self.keyed_bytes
         self.keyed_environ = frozenset(_environ_names(self._extraction.wanted))

@@ -18,6 +18,7 @@ from opentelemetry.sdk.trace.export import BatchSpanProcessor, SimpleSpanProcess
 from keytrail import faults
 from keytrail.otel.exporters import RedactingLogExporter, RedactingSpanExporter
 from keytrail.otel.foreign import RedactingSpanProcessor
+from keytrail.otel.measurements import RedactedMeasurements, reader_storage
 from keytrail.otel.processor import AuditSpanProcessor
 from keytrail.otel.propagator import KeytrailPropagator
 from keytrail.otel.sampler import KeytrailSampler
@@ -47,6 +48,7 @@ class Adoption:
         self._patch(TracerProvider, "add_span_processor", self._covering(self._span_processor))
         self._patch(LoggerProvider, "__init__", self._then(self._logger_provider))
         self._patch(LoggerProvider, "add_log_record_processor", self._covering(self._log_processor))
+        _cover(self._measurements, RedactedMeasurements(self._audit.redactor))
         for provider in (trace.get_tracer_provider(), *_built_before(TracerProvider)):
             _cover(self._tracer_provider, provider)
         for provider in (_logs.get_logger_provider(), *_built_before(LoggerProvider)):
@@ -73,6 +75,11 @@ class Adoption:
             self._set(owner, name, wrap(getattr(owner, name)))
         except Exception as error:  # noqa: BLE001 - doctor names the seam that is gone
             faults.report(f"adopt.{name}", error)
+
+    def _measurements(self, redacted: RedactedMeasurements) -> None:
+        storage = reader_storage()
+        self._patch(storage, "consume_measurement", redacted.consuming)
+        self._patch(storage, "collect", redacted.collecting)
 
     def _wrap_textmap(self, get: Callable[[], TextMapPropagator]) -> Any:
         wrapped: KeytrailPropagator | None = None

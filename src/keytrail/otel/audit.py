@@ -44,6 +44,7 @@ class Audit:
                 self.reader.added_headers, self.reader.added_query, self.settings.cookies
             ),
             self.memory,
+            self.reader.added_shapes,
         )
         self.uses = UseCounter()
         self.open: dict[int, OpenUse] = {}

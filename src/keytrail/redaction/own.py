@@ -16,6 +16,8 @@ _MANY_HASHES: Final = frozenset({semconv.KEY_OTHER_HASHES, semconv.REDACTED_HASH
 HASHES: Final = _ONE_HASH | _MANY_HASHES
 _HASH: Final = re.compile(r"[0-9a-f]{64}")
 _PEPPER_ID: Final = re.compile(r"[0-9a-f]{8}")
+_PUBLIC_ID: Final = re.compile(r"A(?:3T[0-9A-Z]|[A-Z]{2}A)[0-9A-Z]{16,124}")
+"""AWS access key ids: the one public identifier that has a key's shape as well."""
 _FINDINGS: Final = frozenset(
     {
         "cleartext_http",
@@ -65,6 +67,8 @@ def is_known(name: str, value: Any) -> bool:
         return isinstance(value, tuple | list) and all(_matches(_HASH, one) for one in value)
     if name == semconv.KEY_PEPPER_ID:
         return _matches(_PEPPER_ID, value)
+    if name == semconv.KEY_ID:
+        return _matches(_PUBLIC_ID, value)
     words = _WORDS.get(name, frozenset())
     if isinstance(value, tuple | list):
         return all(isinstance(one, str) and one in words for one in value)

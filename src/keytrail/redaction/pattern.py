@@ -27,7 +27,7 @@ class Match(Protocol):
 class Pattern:
     """One expression over Latin-1, which means over bytes as they are.
 
-    ``longest``: of the matches that begin leftmost the longest one counts, not the first
+    ``longest``: of the matches that begin at one place the longest counts, not the first
     alternative's; such a pattern has no groups.
     """
 
@@ -46,3 +46,22 @@ class Pattern:
         """Return the leftmost match that begins at ``start`` or later."""
         with _searching:
             return cast("Match | None", self._compiled.search(data, start))
+
+    def end_at(self, data: bytes, start: int) -> int:
+        """Return where a match that begins at ``start`` ends, -1 where none does.
+
+        Where many long alternatives match, this is a thousand times as fast as :meth:`search`,
+        which reads them backwards to find where they begin.
+        """
+        with _searching:
+            match = self._compiled.match(data, start)
+        return -1 if match is None else cast("int", match.end())
+
+    def is_in(self, data: bytes) -> bool:
+        """Tell whether a pattern that was made :meth:`anywhere` matches."""
+        return self.end_at(data, 0) >= 0
+
+    @classmethod
+    def anywhere(cls, expression: str) -> Pattern:
+        """Return a pattern that matches a text with ``expression`` anywhere, from its beginning."""
+        return cls(f"(?s:.*?)(?:{expression})")

@@ -33,7 +33,7 @@ class Rules:
         self.known = KnownValues(memory)
         self._named = NamedValues(names)
         self._shaped = ShapedValues(shapes)
-        self._written = Pattern(f"(?i:{self._named.expression})|{self._shaped.expression}")
+        self._written = Pattern.anywhere(f"(?i:{self._named.expression})|{self._shaped.expression}")
 
     def among(self, wanted: Wanted) -> Secrets:
         """Return what to look for where ``wanted`` are the keys to look for by value."""
@@ -51,12 +51,12 @@ class Secrets:
 
     def hinted(self, data: bytes) -> bool:
         """Tell whether ``data`` may hold a secret; never wrong when it says no."""
-        return self.written.search(data) is not None or self.wanted.hinted(data)
+        return self.written.is_in(data) or self.wanted.hinted(data)
 
     def regions(self, data: bytes) -> list[Region]:
         """Return where the secrets are, in order, none overlapping another."""
         found: list[Region] = []
-        if self.written.search(data) is not None:
+        if self.written.is_in(data):
             found += self.named.regions(data)
             found += self.shaped.regions(data)
         found += self.wanted.regions(data)

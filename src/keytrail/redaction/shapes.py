@@ -9,7 +9,7 @@ from importlib import resources
 from typing import TYPE_CHECKING, Any, Final
 
 from keytrail.redaction.pattern import Pattern
-from keytrail.redaction.regions import MOST_IN_ONE_TEXT, REDACTED, Region
+from keytrail.redaction.regions import MOST_IN_ONE_TEXT, Region
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -22,6 +22,8 @@ _BEFORE: Final = (
 _BOUNDARY: Final = re.compile(
     rb"%[0-9A-Fa-f]{2}|\\(?:[abfnrtv0]|x[0-9A-Fa-f]{2}|u[0-9A-Fa-f]{4})|[^0-9A-Za-z]|"
 )
+_LITERALS: Final = re.compile(r"(?:\(\?:[^(){}*+?]+\)(?![?*+{])|\\.|[0-9A-Za-z_%:/-])+")
+"""Of an expression: its literal beginning, alternatives in it included."""
 _REST: Final = re.compile(rb"[0-9A-Za-z_-]*")
 _LETTER: Final = re.compile(rb"[A-Za-z]")
 _DIGIT: Final = re.compile(rb"[0-9]")
@@ -51,39 +53,83 @@ class ShapedValues:
     """Finds tokens of the listed shapes and of those that the user's catalogue adds."""
 
     def __init__(self, added: Iterable[str] = ()) -> None:
-        shapes = [*listed(), *(Shape("added", expression, weak=False) for expression in added)]
-        self.expression = _any_of(shapes)
+        shapes = [*listed(), *map(_added, added)]
+        self.expression = _after_boundary(one.expression for one in shapes)
         """What is searched for to tell whether a text may hold a token."""
-        self._distinctive = Pattern(_any_of([one for one in shapes if not one.weak]), longest=True)
-        self._weak = Pattern(_any_of([one for one in shapes if one.weak]), longest=True)
+        opened = [one for one in shapes if _opening(one)]
+        self._openings = Pattern(_after_boundary(dict.fromkeys(map(_opening, opened))))
+        self._distinctive = _longest_of(one for one in opened if not one.weak)
+        self._weak = _longest_of(one for one in opened if one.weak)
+        unopened = (one.expression for one in shapes if one not in opened)
+        self._unopened = Pattern(_after_boundary(unopened), longest=True)
 
     def regions(self, data: bytes) -> Iterator[Region]:
         """Yield every token, with what is joined to its end; all the rest where there are many."""
-        yield from _found(self._distinctive, data)
-        for region in _found(self._weak, data):
-            if _looks_random(data[region.start : region.end]):
-                yield region
+        yield from self._with_opening(data)
+        yield from self._without_opening(data)
+
+    def _with_opening(self, data: bytes) -> Iterator[Region]:
+        resume = 0
+        for _ in range(MOST_IN_ONE_TEXT):
+            match = self._openings.search(data, resume)
+            if match is None:
+                return
+            start, end = self._token(data, match.span()[0])
+            if start < end:
+                yield Region(start, end, "shape")
+            resume = max(end, match.span()[0] + 1)
+        yield Region(resume, len(data), "shape")
+
+    def _without_opening(self, data: bytes) -> Iterator[Region]:
+        resume = 0
+        for _ in range(MOST_IN_ONE_TEXT):
+            match = self._unopened.search(data, resume)
+            if match is None:
+                return
+            begin, end = match.span()
+            resume = _end_of_word(data, end)
+            yield Region(_after(data, begin), resume, "shape")
+        yield Region(resume, len(data), "shape")
+
+    def _token(self, data: bytes, begin: int) -> tuple[int, int]:
+        """Return the token that begins behind the boundary at ``begin``, or with it."""
+        for start in (_after(data, begin), begin):
+            end = self._distinctive.end_at(data, start)
+            weak_end = self._weak.end_at(data, start)
+            if weak_end > end and _looks_random(data[start:weak_end]):
+                end = weak_end
+            if end >= 0:
+                return start, _end_of_word(data, end)
+        return begin, begin
 
 
-def _any_of(shapes: Iterable[Shape]) -> str:
-    return f"{_BEFORE}(?:{'|'.join(shape.expression for shape in shapes)})"
+def _added(expression: str) -> Shape:
+    """Return a user's shape: named groups would clash with those of others."""
+    return Shape("added", f"(?:{re.sub(r'[(][?]P?<[^>]*>', '(?:', expression)})", weak=False)
 
 
-def _found(pattern: Pattern, data: bytes) -> Iterator[Region]:
-    """Yield the matches; none overlaps another, so one that is refused costs no second look."""
-    resume = 0
-    for _ in range(MOST_IN_ONE_TEXT):
-        match = pattern.search(data, resume)
-        if match is None:
-            return
-        begin, end = match.span()
-        boundary = _BOUNDARY.match(data, begin)
-        start = begin if boundary is None else boundary.end()
-        rest = _REST.match(data, end)
-        resume = end if rest is None else rest.end()
-        if data[start:resume] != REDACTED:
-            yield Region(start, resume, "shape")
-    yield Region(resume, len(data), "shape")
+def _after_boundary(expressions: Iterable[str]) -> str:
+    return f"{_BEFORE}(?:{'|'.join(expressions)})"
+
+
+def _longest_of(shapes: Iterable[Shape]) -> Pattern:
+    return Pattern("|".join(shape.expression for shape in shapes), longest=True)
+
+
+def _opening(shape: Shape) -> str:
+    """Return an expression for what every token of ``shape`` begins with; empty if it varies."""
+    found = _LITERALS.match(shape.expression)
+    return "" if found is None else found[0]
+
+
+def _after(data: bytes, begin: int) -> int:
+    boundary = _BOUNDARY.match(data, begin)
+    return begin if boundary is None else boundary.end()
+
+
+def _end_of_word(data: bytes, end: int) -> int:
+    rest = _REST.match(data, end)
+    return end if rest is None else rest.end()
 
 
 def _looks_random(token: bytes) -> bool:

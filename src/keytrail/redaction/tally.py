@@ -23,6 +23,7 @@ Place = Literal[
     "trace_state",
     "resource",
     "scope",
+    "measurement",
     "body",
     "text",
 ]
