@@ -15,6 +15,7 @@ from opentelemetry.sdk._logs import LoggerProvider
 from opentelemetry.sdk._logs.export import BatchLogRecordProcessor, SimpleLogRecordProcessor
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SimpleSpanProcessor, SpanExporter
+from opentelemetry.sdk.trace.sampling import ALWAYS_ON
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -52,7 +53,7 @@ def _has(module: str, *path: str) -> Callable[[], bool]:
 
 def _on_span(*names: str) -> Callable[[], bool]:
     def holds() -> bool:
-        provider = TracerProvider(shutdown_on_exit=False)
+        provider = TracerProvider(ALWAYS_ON, shutdown_on_exit=False)
         span: Any = provider.get_tracer("keytrail").start_span("seam")
         return all(hasattr(span, name) for name in names) and hasattr(span._attributes, "_dict")
 

@@ -20,6 +20,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from opentelemetry import trace
+
 from keytrail import activate
 from keytrail.leaks import calling, planting, serving
 from keytrail.leaks.arriving import CARRIERS, ONLY_IN_CARRIER
@@ -40,9 +42,11 @@ def main(into: Path, *, without: bool) -> None:
         activate.zero_code = lambda: None
     from opentelemetry.instrumentation.auto_instrumentation import initialize
 
+    logging.disable()  # what starts up may log, and what is logged may be sent
     initialize()
-    logging.getLogger().setLevel(logging.DEBUG)
     dry_run = DryRun()
+    logging.disable(logging.NOTSET)
+    logging.getLogger().setLevel(logging.DEBUG)
     with _others() as others:
         keys = {**_incoming(), **_outgoing(others)}
     dry_run.finish()
@@ -63,8 +67,8 @@ def _incoming() -> dict[str, str]:
             continue
         for carrier in (*CARRIERS, *ONLY_IN_CARRIER):
             keys[f"{name}: {carrier}"] = _arrive(name, carrier, "nowhere")
-        for place in planting.PLACES.keys() - {"nowhere"}:
-            keys[f"{name}: {place}"] = _arrive(name, "header", place)
+        for place in (one for one in planting.PLACES if one != "nowhere"):
+            keys[f"{name}: header to {place}"] = _arrive(name, "header", place)
     return keys
 
 
@@ -81,6 +85,7 @@ def _arrive(name: str, carrier: str, place: str) -> str:
 
 def _outgoing(others: calling.Addresses) -> dict[str, str]:
     """Call with canaries through every client; return the canaries by place."""
+    tracer = trace.get_tracer("app")
     calls = [
         (client, carrier, outcome)
         for client in calling.CLIENTS
@@ -91,7 +96,7 @@ def _outgoing(others: calling.Addresses) -> dict[str, str]:
     ]
 
     def make(parts: tuple[str, str, str]) -> None:
-        with suppress(planting.ClientError):
+        with suppress(planting.ClientError), tracer.start_as_current_span("in a request"):
             calling.call(*parts, others)
 
     with ThreadPoolExecutor(_AT_ONCE) as pool:

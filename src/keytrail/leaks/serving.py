@@ -35,7 +35,11 @@ def _flask(handle: Handle) -> Serve:
     import flask
 
     app = flask.Flask("keytrail")
-    app.add_url_rule("/<path:rest>", view_func=lambda rest: flask.Response(status=handle()))
+
+    @app.route("/<path:_rest>")
+    def answer(_rest: str) -> flask.Response:
+        return flask.Response(status=handle())
+
     return lambda request: _through_wsgi(app, request)
 
 
