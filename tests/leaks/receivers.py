@@ -34,6 +34,9 @@ class Received:
         default_factory=lambda: {signal: [] for signal in SIGNALS}
     )
 
+    revive: Callable[[], None] = lambda: None
+    """Make a receiver that began dead answer from now on."""
+
     def everything(self) -> list[bytes]:
         """Return every body of every signal."""
         return [body for bodies in self.bodies.values() for body in bodies]
@@ -58,13 +61,20 @@ class Received:
 def receiver(protocol: Protocol) -> Iterator[Received]:
     """Run a receiver of ``protocol`` on a free port of loopback."""
     received = Received(protocol)
-    run = _over_grpc if protocol == "grpc" else _over_http
-    with run(received):
-        yield received
+    if protocol == "grpc":
+        with _over_grpc(received):
+            yield received
+    else:
+        with dead_receiver() as received:
+            received.revive()
+            yield received
 
 
 @contextmanager
-def _over_http(received: Received) -> Iterator[None]:
+def dead_receiver() -> Iterator[Received]:
+    """Hold a port that refuses connections until it is revived; then it is an HTTP receiver."""
+    received = Received("http/protobuf")
+
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
 
@@ -82,14 +92,22 @@ def _over_http(received: Received) -> Iterator[None]:
         def log_message(self, *_: Any) -> None:
             pass
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler, bind_and_activate=False)
     server.daemon_threads = True
+    server.server_bind()
     received.url = f"http://127.0.0.1:{server.server_address[1]}"
-    threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
+    serving = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
+
+    def revive() -> None:
+        server.server_activate()
+        serving.start()
+
+    received.revive = revive
     try:
-        yield
+        yield received
     finally:
-        server.shutdown()
+        if serving.is_alive():
+            server.shutdown()
         server.server_close()
 
 

@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import hmac
 import http.client
 import socket
 import sys
@@ -83,11 +85,21 @@ def canaries() -> dict[str, str]:
     return keys | {"resource": key_of("resource"), "404 path": key_of("404 path")}
 
 
-def _requests() -> Iterator[Request]:
+def fingerprint(key: str) -> str:
+    """Return the fingerprint of ``key`` under the pepper of the services."""
+    return hmac.new(PEPPER.encode(), key.encode(), hashlib.sha256).hexdigest()
+
+
+def arriving() -> Iterator[Request]:
+    """Yield a request for each of :func:`incoming`."""
     for carrier, place, outcome in dict.fromkeys(incoming()):
         carry = (CARRIERS | ONLY_IN_CARRIER)[carrier]
         path = "/".join(["/in", *map(quote, (carrier, place, outcome))])
         yield carry(path, planting.canary(carrier, place, outcome))
+
+
+def _requests() -> Iterator[Request]:
+    yield from arriving()
     for parts in outgoing():
         yield Request("/".join(["/out", *map(quote, parts)]))
     yield with_path("/nowhere", key_of("404 path"))

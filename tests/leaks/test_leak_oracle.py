@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable
@@ -67,7 +65,7 @@ def test_every_key_was_there(a_round: Round) -> None:
     carried = {f"incoming {', '.join(parts)}" for parts in _taken_for_keys()}
     carried |= {f"outgoing {', '.join(parts)}" for parts in _sent()}
     keys = rounds.canaries()
-    wanted = {_fingerprint(keys[place]): place for place in carried}
+    wanted = {rounds.fingerprint(keys[place]): place for place in carried}
     seen = {use.get("key") for use in uses_in(a_round.home)}
     assert {wanted[one] for one in wanted.keys() - seen} == set()
     faults = set(re.findall(rb"fault in (.+)", a_round.own_lines()))
@@ -86,10 +84,6 @@ def _sent() -> Iterable[tuple[str, str, str]]:
         unsent = client == "urllib3" and carrier == "userinfo"
         if not (refused or unconnected or unsent):
             yield client, carrier, outcome
-
-
-def _fingerprint(key: str) -> str:
-    return hmac.new(PEPPER.encode(), key.encode(), hashlib.sha256).hexdigest()
 
 
 def test_without_keytrail_every_place_leaks(tmp_path: Path) -> None:
