@@ -1,4 +1,4 @@
-"""What people suffered, end to end: what a receiver gets of one round is clean, and still useful."""
+"""What people suffered, end to end: what a receiver gets is clean, and of use still."""
 
 from __future__ import annotations
 
@@ -89,9 +89,7 @@ def test_arrays_keep_order_and_length(spans: list[Span]) -> None:
     assert {tuple(attributes["app.headers"]) for attributes in arrays} == {
         ("accept: */*", "x-thing: REDACTED", "REDACTED")
     }
-    assert all(
-        attributes["http.request.header.x_api_key"] == ["REDACTED"] for attributes in arrays
-    )
+    assert all(attributes["http.request.header.x_api_key"] == ["REDACTED"] for attributes in arrays)
 
 
 def test_every_link_of_a_chain(logs: list[LogRecord]) -> None:

@@ -39,13 +39,11 @@ def test_no_key_is_exported_late(tmp_path: Path) -> None:
         with rounds.service("fastapi", tmp_path / "home", received, **upstream, **waiting) as port:
             began = time.monotonic()
             _flood(port, others)
-            print("flood", time.monotonic() - began)
             time.sleep(max(0, began + SECONDS - time.monotonic()))
             received.revive()
             rounds.send(port, Request("/finish"))
             received.await_text("traces", b"/finish", seconds=300)
             received.await_text("logs", b"the round is finished", seconds=300)
-    print("all", time.monotonic() - began)
     searched = {name: key_of(name) for name in (*others[:SEARCHED], *others[-SEARCHED:])}
     exported = received.everything()
     assert Search(rounds.canaries() | searched).around(exported)[:3] == []
