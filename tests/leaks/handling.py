@@ -9,7 +9,7 @@ from urllib.parse import unquote
 
 from keytrail.leaks import calling, planting
 
-_OTHERS = calling.Addresses(os.environ["UPSTREAM"], os.environ["SILENT"])
+_OTHERS = calling.Addresses(os.environ["ANSWERING"], os.environ["SILENT"])
 logging.basicConfig(level=logging.DEBUG, stream=sys.stdout)
 logger = logging.getLogger("app")
 

@@ -8,19 +8,16 @@ from __future__ import annotations
 import hashlib
 import hmac
 import http.client
-import socket
 import sys
-import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from keytrail.leaks import calling, planting
+from keytrail.leaks import answering, calling, planting
 from keytrail.leaks.arriving import CARRIERS, ONLY_IN_CARRIER, Request, with_path
 from keytrail.leaks.canary import key_of
 from leaks.receivers import Protocol, Received, receiver
@@ -107,13 +104,21 @@ def _requests() -> Iterator[Request]:
 
 @contextmanager
 def service(
-    name: str, home: Path, received: Received, *, keytrail: bool = True, **environ: str
+    name: str,
+    home: Path,
+    received: Received,
+    others: calling.Addresses,
+    *,
+    keytrail: bool = True,
+    **environ: str,
 ) -> Iterator[int]:
     """Run a service under ``opentelemetry-instrument``, and yield its port."""
     port = free_port()
     path = [str(TESTS), *([] if keytrail else [str(Path(__file__).parent / "without")])]
     settings = {
         "PYTHONPATH": ":".join(path),
+        "ANSWERING": others.answering,
+        "SILENT": others.silent,
         "PRINTED": str(home.parent / "printed"),
         "KEYTRAIL_HOME": str(home),
         "KEYTRAIL_PEPPER": PEPPER,
@@ -144,11 +149,8 @@ def play(name: str, directory: Path, protocol: Protocol = "http/protobuf", **opt
     home = directory / "home"
     with ExitStack() as stack:
         received = stack.enter_context(receiver(protocol))
-        others: dict[str, Any] = {
-            "UPSTREAM": stack.enter_context(_upstream()),
-            "SILENT": stack.enter_context(_silent()),
-        }
-        port = stack.enter_context(service(name, home, received, **others, **options))
+        others = stack.enter_context(answering.others())
+        port = stack.enter_context(service(name, home, received, others, **options))
         with ThreadPoolExecutor(8) as pool:
             list(pool.map(lambda request: send(port, request), _requests()))
         send(port, Request("/finish"))
@@ -168,33 +170,3 @@ def send(port: int, request: Request) -> int:
         return answer.status
     finally:
         connection.close()
-
-
-@contextmanager
-def _upstream() -> Iterator[str]:
-    """Run the other side of calls: the first part of the path is the status to answer with."""
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            self.send_response(int(self.path[1:4]))
-            self.send_header("Content-Length", "0")
-            self.end_headers()
-
-        def log_message(self, *_: Any) -> None:
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.daemon_threads = True
-    threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
-    try:
-        yield f"http://127.0.0.1:{server.server_address[1]}"
-    finally:
-        server.shutdown()
-        server.server_close()
-
-
-@contextmanager
-def _silent() -> Iterator[str]:
-    """Run the other side of calls that never answers."""
-    with socket.create_server(("127.0.0.1", 0), backlog=256) as listener:
-        yield f"http://127.0.0.1:{listener.getsockname()[1]}"

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from keytrail.leaks.arriving import Request
+from keytrail.leaks.calling import Addresses
 from keytrail.leaks.canary import Search, key_of
 from leaks import rounds
 from leaks.conftest import FULL
@@ -20,6 +21,7 @@ SECONDS = 60 if FULL else 2
 KEYS_A_SECOND = 1000
 KEYS_IN_REQUEST = 5
 SENDERS = 4
+NOBODY = Addresses("http://127.0.0.1:9", "http://127.0.0.1:9")
 SEARCHED = 2000
 """So many of the other keys are searched for too, the last ones and the first."""
 
@@ -31,19 +33,17 @@ def test_no_key_is_exported_late(tmp_path: Path) -> None:
         "OTEL_BSP_MAX_QUEUE_SIZE": "200000",
         "OTEL_BLRP_MAX_QUEUE_SIZE": "200000",
     }
-    with dead_receiver() as received:
-        upstream: dict[str, Any] = {
-            "UPSTREAM": "http://127.0.0.1:9",
-            "SILENT": "http://127.0.0.1:9",
-        }
-        with rounds.service("fastapi", tmp_path / "home", received, **upstream, **waiting) as port:
-            began = time.monotonic()
-            _flood(port, others)
-            time.sleep(max(0, began + SECONDS - time.monotonic()))
-            received.revive()
-            rounds.send(port, Request("/finish"))
-            received.await_text("traces", b"/finish", seconds=300)
-            received.await_text("logs", b"the round is finished", seconds=300)
+    with (
+        dead_receiver() as received,
+        rounds.service("fastapi", tmp_path / "home", received, NOBODY, **waiting) as port,
+    ):
+        began = time.monotonic()
+        _flood(port, others)
+        time.sleep(max(0, began + SECONDS - time.monotonic()))
+        received.revive()
+        rounds.send(port, Request("/finish"))
+        received.await_text("traces", b"/finish", seconds=300)
+        received.await_text("logs", b"the round is finished", seconds=300)
     searched = {name: key_of(name) for name in (*others[:SEARCHED], *others[-SEARCHED:])}
     exported = received.everything()
     assert Search(rounds.canaries() | searched).around(exported)[:3] == []

@@ -10,26 +10,20 @@ from __future__ import annotations
 import json
 import logging
 import os
-import socket
 import sys
-import threading
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Final
 
 from opentelemetry import trace
 
 from keytrail import activate
-from keytrail.leaks import calling, planting, serving
+from keytrail.leaks import answering, calling, planting, serving
 from keytrail.leaks.arriving import CARRIERS, ONLY_IN_CARRIER
 from keytrail.leaks.canary import Search
 from keytrail.leaks.dry_run import DryRun
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 _MODULES: Final = {"httpx async": "httpx"}
 """Clients whose entry is not the name of their module."""
@@ -47,7 +41,7 @@ def main(into: Path, *, without: bool) -> None:
     dry_run = DryRun()
     logging.disable(logging.NOTSET)
     logging.getLogger().setLevel(logging.DEBUG)
-    with _others() as others:
+    with answering.others() as others:
         keys = {**_incoming(), **_outgoing(others)}
     dry_run.finish()
     search = Search(keys)
@@ -105,30 +99,6 @@ def _outgoing(others: calling.Addresses) -> dict[str, str]:
         f"{client}: {carrier}, {outcome}": calling.canary(client, carrier, outcome)
         for client, carrier, outcome in calls
     }
-
-
-@contextmanager
-def _others() -> Iterator[calling.Addresses]:
-    """Run the other sides of calls on loopback."""
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            self.send_response(int(self.path[1:4]))
-            self.send_header("Content-Length", "0")
-            self.end_headers()
-
-        def log_message(self, *_: Any) -> None:
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.daemon_threads = True
-    threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
-    with socket.create_server(("127.0.0.1", 0), backlog=256) as silent:
-        yield calling.Addresses(
-            f"http://127.0.0.1:{server.server_port}",
-            f"http://127.0.0.1:{silent.getsockname()[1]}",
-        )
-    server.shutdown()
 
 
 if __name__ == "__main__":
