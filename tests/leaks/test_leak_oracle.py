@@ -14,7 +14,7 @@ from keytrail.leaks import calling, planting
 from keytrail.leaks.arriving import CARRIERS
 from keytrail.leaks.canary import Search
 from leaks import rounds
-from leaks.conftest import KINDS, Kind
+from leaks.conftest import KINDS, ONCE_EACH, Kind
 from leaks.rounds import Round
 from support.cases import PEPPER
 from support.journals import uses_in
@@ -45,13 +45,18 @@ def test_no_key_is_in_metrics(a_round: Round) -> None:
 
 
 def test_no_key_is_written(a_round: Round) -> None:
-    """The journal, keytrail's own log lines and what the command line shows hold no canary."""
+    """The journal and keytrail's own log lines hold no canary."""
     _none_in(a_round.journal())
     _none_in([a_round.own_lines()])
-    for command in (["uses", "--format", "json"], ["uses"], ["keys"], ["doctor"]):
-        shown = keytrail(*command, KEYTRAIL_HOME=str(a_round.home), KEYTRAIL_PEPPER=PEPPER)
-        assert shown.stdout
-        _none_in([shown.stdout, shown.stderr])
+
+
+@pytest.mark.parametrize("command", ["uses --format json", "uses", "keys", "doctor"])
+def test_no_key_is_shown(command: str, played: Callable[[Kind], Round]) -> None:
+    """What the command line shows of a round holds no canary."""
+    home = str(played(ONCE_EACH[0]).home)
+    shown = keytrail(*command.split(), KEYTRAIL_HOME=home, KEYTRAIL_PEPPER=PEPPER)
+    assert shown.stdout
+    _none_in([shown.stdout, shown.stderr])
 
 
 def test_no_key_is_printed(a_round: Round) -> None:
