@@ -70,11 +70,11 @@ def test_known_keys(tmp_path: Path) -> None:
 def test_a_known_key_that_is_too_short(tmp_path: Path) -> None:
     """It would redact ordinary words: its line is named, never its text."""
     keys = tmp_path / "keys"
-    keys.write_text("long-enough\nshort\n")
+    keys.write_text("long-enough\nabc\n")
     ran = keytrail("redact", "--keys", str(keys), stdin="x")
     assert (ran.returncode, ran.stdout) == (1, b"")
     assert ran.stderr == (
-        b"keytrail: the key in line 2 is not of 8 to 4,096 bytes\n"
+        b"keytrail: the key in line 2 is not of 4 to 4,096 bytes\n"
         b"hint: a shorter one would redact ordinary words; take it out\n"
     )
 

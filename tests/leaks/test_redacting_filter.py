@@ -212,7 +212,7 @@ def test_every_thread(log: Log) -> None:
 
 def test_keys_that_were_seen(tmp_path: Any) -> None:
     """Under ``instrument()`` a key of any form that a request carried is redacted by value."""
-    seen = "plain-words-as-a-key"
+    seen = "qz81-vX0pL7-kQ22w"
     program = f"""
 import logging, requests, sys, threading
 from http.server import BaseHTTPRequestHandler, HTTPServer

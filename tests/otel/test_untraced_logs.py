@@ -16,7 +16,7 @@ from keytrail.otel.adopt import Adoption
 from keytrail.otel.audit import Audit
 from keytrail.settings import Settings
 
-KEY = "an-unheard-of-key-0815"
+KEY = "qz81-vX0pL7-kQ22w"
 
 
 class _Keeping:
@@ -48,7 +48,7 @@ def test_redacted_when_they_are_written(built_before: bool, tmp_path: Path) -> N
     audit.memory.remember(RawKey(KEY.encode()), None)
     provider.get_logger("access").emit(LogRecord(body=f"GET /things/{KEY}"))
     for number in range(100):
-        audit.memory.remember(RawKey(f"another-key-{number:04}".encode()), None)
+        audit.memory.remember(RawKey(f"x{number}Q7-{number:04}zK".encode()), None)
     provider.force_flush()
     adoption.undo()
     provider.shutdown()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import pickle
+import time
 
 import pytest
 
@@ -119,3 +120,44 @@ def test_overflow_marks_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     for number, key in enumerate(_keys(20), start=1):
         memory.bind(number, [memory.remember(key, None)])
     assert sum(memory.overflowed(number) for number in range(1, 21)) == 4
+
+
+@pytest.mark.parametrize(
+    "word",
+    [
+        b"production", b"Checkout-Service", b"shop.example:8080", b"/api/v1/orders", b"203.0.113.9",
+        b"application/json", b"2026-11-25 10:11:12", b"1234567890123456", b"GET /items/7",
+        b"10.0.0.5:443", b"orders/42",
+    ],
+)  # fmt: skip
+def test_what_reads_like_ordinary_text_stays_out_of_the_ring(word: bytes) -> None:
+    """A caller who presents a word as a key redacts it in its own trace, not in everybody's."""
+    memory = KeyMemory()
+    memory.bind(7, [memory.remember(RawKey(word), None)])
+    assert memory.recent() == ()
+    assert [key.reveal() for key in memory.bound(7)] == [word]
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        b"kt_test_4f9a2c7e8b1d6053", b"9c41e07a-4f9a-4c7e-8b1d-605312345678", b"shop-9c41e07a5b3d",
+        b"aQxRtBnMkLpZ", b"correcthorsebatterystaple", b"\xff\x00\x01\x02k\x80\x81q1w2e3r4",
+        b"kt_test+a/b=c d",
+    ],
+)  # fmt: skip
+def test_what_looks_random_is_in_the_ring(key: bytes) -> None:
+    """Keys are looked for in every text, whatever their alphabet."""
+    memory = KeyMemory()
+    memory.remember(RawKey(key), None)
+    assert [one.reveal() for one in memory.recent()] == [key]
+
+
+def test_what_reads_like_ordinary_text_is_told_in_linear_time() -> None:
+    """A long key that is nearly ordinary costs no more than its length."""
+    memory = KeyMemory()
+    begin = time.thread_time()
+    for _ in range(10):
+        memory.remember(RawKey(b"ab12" * 1000 + b"x9y9z"), None)
+        memory.remember(RawKey(b"-a" * 2000 + b"-a1b2c3"), None)
+    assert time.thread_time() - begin < 1

@@ -134,7 +134,7 @@ def test_every_position_of_a_span(positioned: Redactor, part: str, key: str) -> 
 def _shown(span: ReadableSpan) -> bytes:
     """Return the span as OTLP, and what of it this encoder leaves out."""
     contexts = repr([span.parent, *(link.context for link in span.links)])
-    return encode_spans([span]).SerializeToString() + contexts.encode()
+    return bytes(encode_spans([span]).SerializeToString()) + contexts.encode()
 
 
 @pytest.mark.parametrize("key", [BY_VALUE, BY_SHAPE], ids=["value", "shape"])

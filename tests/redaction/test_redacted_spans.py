@@ -238,8 +238,8 @@ def test_dropped_attributes_of_links_survive(redactor: Redactor) -> None:
 def test_redactions_add_up_over_two_passes(redactor: Redactor) -> None:
     """A later redactor that knows more adds to what an earlier one counted."""
     memory = KeyMemory()
-    remember(memory, "unknown-to-the-first")
-    [once] = redactor.spans([_span(attributes={"a": K1, "b": "unknown-to-the-first"})])
+    remember(memory, "first-4c1e07-unknown")
+    [once] = redactor.spans([_span(attributes={"a": K1, "b": "first-4c1e07-unknown"})])
     [twice] = Redactor(SensitiveNames(), memory).spans([once])
     assert dict(twice.attributes or {}) == {
         "a": "REDACTED",

@@ -14,7 +14,7 @@ from keytrail.redaction.redactor import Redactor
 from keytrail.redaction.stream import RedactedStream
 from keytrail.settings import Settings
 
-KNOWN = b"an-unheard-of-key-0815"
+KNOWN = b"qz81-vX0pL7-kQ22w"
 LOG = b"\n".join(
     [
         b'1.2.3.4 - - "GET /p?color=blue&api_key=0123456789abcdef&page=2 HTTP/1.1" 200',
@@ -104,4 +104,4 @@ def test_without_an_engine_nothing_passes(redactor: Redactor) -> None:
     broken = Redactor.__new__(Redactor)
     broken._rules = None
     with pytest.raises(RuntimeError, match="redaction is not available"):
-        RedactedStream(broken).feed(LOG)
+        RedactedStream(broken)

@@ -43,15 +43,19 @@ def test_key_is_cut_out_exactly(redactor: Redactor) -> None:
     assert redactor.text(f"é{K1}({K2}){K3}c") == "éREDACTED(REDACTED)REDACTEDc"
 
 
+NEWEST = KeyMemory(ring=1)
+OF_NEWEST = Redactor(SensitiveNames(), NEWEST)
+
+
 @given(st.binary(min_size=8, max_size=40))
 def test_any_key_is_found(raw: bytes) -> None:
     """Whatever bytes a key has, its text as servers decode it is redacted."""
-    redactor = _redactor(raw)
+    trace_id = hash(raw)
+    NEWEST.bind(trace_id, [NEWEST.remember(RawKey(raw), None)])
     for text in (raw.decode("latin-1"), raw.decode("utf-8", "surrogateescape")):
-        assert text not in redactor.text(f"<{text}>").replace("REDACTED", "")
-    assert raw not in redactor.attributes({"blob": b"<" + raw + b">"})["blob"].replace(
-        b"REDACTED", b""
-    )
+        assert text not in OF_NEWEST.text(f"<{text}>", trace_id).replace("REDACTED", "")
+    passed = OF_NEWEST.attributes({"blob": b"<" + raw + b">"}, trace_id)["blob"]
+    assert raw not in passed.replace(b"REDACTED", b"")
 
 
 def test_overlapping_keys_leave_nothing() -> None:
@@ -120,7 +124,9 @@ def test_clean_text_and_attributes_are_the_same_object(redactor: Redactor) -> No
 
 def test_a_word_as_key_cannot_erase_the_audit() -> None:
     """Who presents keytrail's own words as a key does not redact what keytrail says."""
-    redactor = _redactor(b"incoming", b"signed_url", b"rate_limited", b"wrong_host", b"0123abcd")
+    redactor = _redactor(
+        b"incoming", b"signed_url", b"rate_limited", b"wrong_host", b"0123abcd", trace=TRACE
+    )
     attributes = {
         "keytrail.direction": "incoming",
         "keytrail.key.type": "signed_url",
@@ -130,7 +136,7 @@ def test_a_word_as_key_cannot_erase_the_audit() -> None:
         "keytrail.key.pepper_id": "0123abcd",
         "note": "incoming",
     }
-    assert redactor.attributes(attributes) == attributes | {"note": "REDACTED"}
+    assert redactor.attributes(attributes, TRACE) == attributes | {"note": "REDACTED"}
 
 
 def test_known_key_in_nested_names_and_objects(redactor: Redactor) -> None:
@@ -145,4 +151,18 @@ def test_known_key_in_nested_names_and_objects(redactor: Redactor) -> None:
         "limits": {"REDACTED": {"left": 7}, "5": "x"},
         "object": "Shown(REDACTED)",
         "list": (1, None, ("REDACTED", 2.5)),
+    }
+
+
+def test_a_caller_cannot_erase_its_own_address() -> None:
+    """Who presents an address as a key redacts free text, not where an address stands."""
+    redactor = _redactor(b"203.0.113.9", b"2001:db8::17", trace=TRACE)
+    attributes = {
+        "client.address": "203.0.113.9",
+        "network.peer.address": "2001:db8::17",
+        "note": "from 203.0.113.9",
+    }
+    assert redactor.attributes(attributes, TRACE) == {**attributes, "note": "from REDACTED"}
+    assert redactor.attributes({"client.address": "x-203.0.113.9"}, TRACE) == {
+        "client.address": "x-REDACTED"
     }

@@ -42,6 +42,8 @@ _WIDE: Final = {
 }
 """How a file of more than one byte a character begins → its encoding."""
 _MOST_KEYS: Final = 10_000
+_OF_THE_RUN: Final = 1
+"""The trace that known keys are bound to: words among them are looked for nowhere else."""
 _EVERY: Final = 1.0
 """Seconds from one word on the progress to the next."""
 
@@ -88,27 +90,31 @@ def _stream(keys: Path | None) -> RedactedStream:
     from keytrail.redaction.stream import RedactedStream
 
     memory = None if keys is None else _known(keys)
-    return RedactedStream(alone.redactor(read_settings(None), memory))
+    try:
+        return RedactedStream(alone.redactor(read_settings(None), memory), _OF_THE_RUN)
+    except RuntimeError as error:
+        raise CommandError(
+            f"{error}: nothing is written\nhint: pip install --force-reinstall keytrail"
+        ) from None
 
 
 def _known(keys: Path) -> KeyMemory:
     from keytrail.capture.key import RawKey
-    from keytrail.redaction.memory import LONGEST, SHORTEST_IN_RING, KeyMemory
+    from keytrail.redaction.memory import LONGEST, KeyMemory
+    from keytrail.redaction.spellings import SHORTEST
 
     with _reading(keys) as source:
         lines = [line.strip() for line in source.read().splitlines()]
     if len(lines) > _MOST_KEYS:
         raise CommandError(f"more than {_MOST_KEYS:,} keys\nhint: redact in several runs")
-    memory = KeyMemory(ring=len(lines) or 1)
+    memory = KeyMemory(ring=len(lines) + 1, per_trace=len(lines) + 1)
     for number, line in enumerate(lines, 1):
-        if not line:
-            continue
-        if not SHORTEST_IN_RING <= len(line) <= LONGEST:
+        if line and not SHORTEST <= len(line) <= LONGEST:
             raise CommandError(
-                f"the key in line {number} is not of {SHORTEST_IN_RING} to {LONGEST:,} bytes\n"
+                f"the key in line {number} is not of {SHORTEST} to {LONGEST:,} bytes\n"
                 "hint: a shorter one would redact ordinary words; take it out"
             )
-        memory.remember(RawKey(line), None)
+    memory.bind(_OF_THE_RUN, [memory.remember(RawKey(line), None) for line in lines if line])
     return memory
 
 

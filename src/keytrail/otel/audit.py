@@ -12,6 +12,7 @@ from keytrail.capture.pepper import load_peppers
 from keytrail.capture.reader import Read, RequestReader
 from keytrail.journal.journal import Journal
 from keytrail.otel import limits
+from keytrail.otel.declared import sensitive_query_parameters
 from keytrail.otel.lines import prepare
 from keytrail.otel.usage import UseCounter
 from keytrail.redaction.memory import KeyMemory, Remembered
@@ -41,7 +42,9 @@ class Audit:
         self.memory = KeyMemory()
         self.redactor = Redactor(
             SensitiveNames(
-                self.reader.added_headers, self.reader.added_query, self.settings.cookies
+                self.reader.added_headers,
+                (*self.reader.added_query, *sensitive_query_parameters()),
+                self.settings.cookies,
             ),
             self.memory,
             self.reader.added_shapes,

@@ -32,6 +32,7 @@ class Batch:
     def __init__(self, rules: Rules) -> None:
         self._rules = rules
         self._moment = rules.known.now()
+        self._of_ring = rules.among(self._moment.wanted(None))
         self._clean: set[str] = set()
         """Attribute names and stack frames in which no key of the ring was found."""
         self._around: dict[int, Any] = {}
@@ -112,13 +113,16 @@ class Batch:
         """Return ``item`` where no text that ``add`` gives is secret, else what ``edit`` makes."""
         rules = self._rules
         wanted = self._moment.wanted(trace_id)
-        clean = self._clean if wanted is self._moment.wanted(None) else set()
+        if wanted is self._of_ring.wanted:
+            secrets, clean = self._of_ring, self._clean
+        else:
+            secrets, clean = rules.among(wanted), set()
         texts = Sample(rules.names, clean)
         add(texts)
-        secrets = rules.among(wanted)
         overflowed = trace_id is not None and rules.memory.overflowed(trace_id)
         if not (overflowed or texts.suspicious or secrets.hinted(texts.joined())):
-            clean.update(texts.repeating)
+            if texts.repeating:
+                clean.update(texts.repeating)
             if not always:
                 return item
         redacting = Redacting(rules.names, secrets)

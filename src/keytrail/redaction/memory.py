@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import OrderedDict
 from typing import TYPE_CHECKING, Final, NoReturn
 
@@ -19,6 +20,14 @@ LONGEST: Final = 4096
 MOST_BOUND_BYTES: Final = 16 * 1024 * 1024
 OVERFLOWED_PER_TRACE: Final = 16
 """How many ids of overflowed traces are kept for each trace that can be bound."""
+
+_WORD: Final = rb"(?:(?:[a-z]{1,19}|[A-Z][a-z]{1,18}|[A-Z]{1,19})[0-9]{0,2}|[0-9]{1,4})"
+_BETWEEN: Final = rb"[-_./: ]"
+_ORDINARY: Final = re.compile(
+    _BETWEEN + rb"*" + _WORD + rb"(?:" + _BETWEEN + rb"+" + _WORD + rb")*" + _BETWEEN + rb"*"
+    rb"|[-0-9.:/ ]+"
+)
+"""Words, names of hosts and paths, numbers, addresses, times: what other texts are made of."""
 
 _guard = fork_safe_lock()
 
@@ -49,7 +58,8 @@ class KeyMemory:
 
     The keys of a trace stay until so many younger traces have come that its spans have long been
     exported, whatever other keys come meanwhile; the ring is the second net for text without a
-    trace. Safe in every thread.
+    trace. What reads like ordinary text stays out of the ring: whoever presents ``production`` as a
+    key must not redact that word from everybody's texts. Safe in every thread.
     """
 
     def __init__(self, traces: int = 65_536, per_trace: int = 8, ring: int = 64) -> None:
@@ -63,9 +73,9 @@ class KeyMemory:
         self._recent: tuple[Remembered, ...] | None = None
 
     def remember(self, raw: RawKey, fingerprint: str | None) -> Remembered:
-        """Put the key into the ring as its newest, in constant time."""
+        """Put the key into the ring as its newest, unless it is too short, too long or a word."""
         value = raw.reveal()
-        if not SHORTEST_IN_RING <= len(value) <= LONGEST:
+        if not SHORTEST_IN_RING <= len(value) <= LONGEST or _ORDINARY.fullmatch(value):
             return Remembered(value[: LONGEST + 1], fingerprint)
         with _guard:
             known = self._ring.get(value)

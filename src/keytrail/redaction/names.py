@@ -130,7 +130,11 @@ class SensitiveNames:
         """Tell whether only the value of an attribute decides what happens to it."""
 
     def _ordinary(self, attribute: str) -> bool:
-        return not attribute.startswith(own.PREFIX) and not self._secret(attribute)
+        return not (
+            attribute.startswith(own.PREFIX)
+            or attribute in own.ADDRESSES
+            or self._secret(attribute)
+        )
 
     def _secret(self, attribute: str) -> bool:
         header = _HEADER_ATTRIBUTE.fullmatch(attribute)

@@ -1,4 +1,4 @@
-"""keytrail's own attributes: what may stand there, so that redaction need not touch it."""
+"""Attributes with a form of their own, mostly keytrail's: what has it need not be redacted."""
 
 from __future__ import annotations
 
@@ -18,6 +18,20 @@ _HASH: Final = re.compile(r"[0-9a-f]{64}")
 _PEPPER_ID: Final = re.compile(r"[0-9a-f]{8}")
 _PUBLIC_ID: Final = re.compile(r"A(?:3T[0-9A-Z]|[A-Z]{2}A)[0-9A-Z]{16,124}")
 """AWS access key ids: the one public identifier that has a key's shape as well."""
+ADDRESSES: Final = frozenset(
+    {
+        "client.address",
+        "client.socket.address",
+        "http.client_ip",
+        "net.peer.ip",
+        "net.sock.peer.addr",
+        "network.peer.address",
+        "server.address",
+    }
+)
+_ADDRESS: Final = re.compile(
+    r"[0-9]{1,3}(?:\.[0-9]{1,3}){3}|[0-9a-fA-F]{0,4}(?::[0-9a-fA-F]{0,4}){2,7}"
+)
 _FINDINGS: Final = frozenset(
     {
         "cleartext_http",
@@ -56,10 +70,11 @@ _WORDS: Final[dict[str, frozenset[str]]] = {
 
 
 def is_known(name: str, value: Any) -> bool:
-    """Tell whether ``value`` is of the form that only keytrail itself writes under ``name``.
+    """Tell whether ``value`` is of the form that nothing but ``name`` asks for.
 
     What is passes untouched: otherwise a caller could erase what the audit says of it by
-    presenting ``wrong_host`` as a key. A fingerprint's place takes nothing but fingerprints.
+    presenting ``wrong_host``, or its own address, as a key. A fingerprint's place takes nothing but
+    fingerprints.
     """
     if name in _ONE_HASH:
         return _matches(_HASH, value)
@@ -67,6 +82,8 @@ def is_known(name: str, value: Any) -> bool:
         return isinstance(value, tuple | list) and all(_matches(_HASH, one) for one in value)
     if name == semconv.KEY_PEPPER_ID:
         return _matches(_PEPPER_ID, value)
+    if name in ADDRESSES:
+        return _matches(_ADDRESS, value)
     if name == semconv.KEY_ID:
         return _matches(_PUBLIC_ID, value)
     words = _WORDS.get(name, frozenset())

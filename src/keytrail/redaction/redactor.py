@@ -64,17 +64,21 @@ class Redactor:
             withheld.attributes,
         )[0]
 
-    def regions(self, data: bytes) -> list[Region]:
-        """Return where the secrets of a text in any encoding are, in order, none overlapping.
+    def search(self, trace_id: int | None = None) -> Callable[[bytes], list[Region]]:
+        """Return what tells where the secrets of a text in any encoding are, in order, apart.
+
+        It looks for the keys that are known now, those of a trace too where one is given.
 
         Raises:
             RuntimeError: the engine could not be loaded; no part of the text may pass.
+
         """
         if self._rules is None:
             raise RuntimeError("redaction is not available")
-        rules = self._rules
-        found = rules.among(rules.known.now().wanted(None)).regions(data)
-        return [one for one in found if data[one.start : one.end] != REDACTED]
+        secrets = self._rules.among(self._rules.known.now().wanted(trace_id))
+        return lambda data: [
+            one for one in secrets.regions(data) if data[one.start : one.end] != REDACTED
+        ]
 
     def _each(
         self,

@@ -60,28 +60,29 @@ class Sample:
             self._texts.append(str(value))
 
     def add_attributes(self, attributes: Mapping[str, Any] | None) -> None:
-        """Add the values of ``attributes``, and judge their names."""
+        """Add names and values of ``attributes``, and judge their names."""
         if not attributes:
             return
-        ordinary, texts, clean = self._names.ordinary, self._texts, self._clean
+        texts, clean = self._texts, self._clean
         for name, value in attributes.items():
             if name not in clean:
-                self.repeating.append(name)
-            if not ordinary(name):
                 self._add_named(name, value)
-            elif name == _STACKTRACE and type(value) is str:
-                self._add_trace(value)
             elif type(value) is str:
                 texts.append(value)
-            else:
+            elif type(value) not in _PLAIN:
                 self.add(value)
 
     def _add_named(self, name: str, value: Any) -> None:
-        if own.is_known(name, value):
-            return
-        if name in own.HASHES or self._names.secret(name):
-            self.suspicious = True
-        self.add(value)
+        if name == _STACKTRACE and type(value) is str:
+            self._add_trace(value)
+        elif self._names.ordinary(name):
+            self.repeating.append(name)
+            self.add(value)
+        elif not own.is_known(name, value):
+            if name in own.HASHES or self._names.secret(name):
+                self.suspicious = True
+            self._texts.append(name)
+            self.add(value)
 
     def _add_trace(self, trace: str) -> None:
         """Add a stack trace in two parts: its last line says what was different this time."""
@@ -100,15 +101,18 @@ class Sample:
 def of_span(span: ReadableSpan, sample: Sample) -> None:
     """Add the texts of a span, without those of its resource and scope."""
     sample.add(span.name)
-    sample.add(span.status.description)
+    if span.status.description:
+        sample.add(span.status.description)
     sample.add_attributes(_plain_dict(span.attributes))
-    for event in span._events and span.events:
-        sample.add(event.name)
-        sample.add_attributes(_plain_dict(event.attributes))
-    for link in span._links and span.links:
-        sample.add_attributes(link.attributes)
-        sample.add_attributes(link.context.trace_state)
-    for context in (span.get_span_context(), span.parent):
+    if span._events:
+        for event in span.events:
+            sample.add(event.name)
+            sample.add_attributes(_plain_dict(event.attributes))
+    if span._links:
+        for link in span.links:
+            sample.add_attributes(link.attributes)
+            sample.add_attributes(link.context.trace_state)
+    for context in (span.context, span.parent):
         if context is not None and context.trace_state:
             sample.add_attributes(context.trace_state)
 

@@ -22,12 +22,18 @@ _BEFORE: Final = (
 _BOUNDARY: Final = re.compile(
     rb"%[0-9A-Fa-f]{2}|\\(?:[abfnrtv0]|x[0-9A-Fa-f]{2}|u[0-9A-Fa-f]{4})|[^0-9A-Za-z]|"
 )
-_LITERALS: Final = re.compile(r"(?:\(\?:[^(){}*+?]+\)(?![?*+{])|\\.|[0-9A-Za-z_%:/-])+")
+_LITERALS: Final = re.compile(
+    r"(?:\(\?:[^(){}*+?]+\)(?![?*+{])|\[[^\]]*\](?![?*+{])|\\.|[0-9A-Za-z_%:/-])+"
+)
 """Of an expression: its literal beginning, alternatives in it included."""
+_OPTIONAL_END: Final = re.compile(r"(?:\[[^\]]*\]\*|\(\?:[^()]*\)\?)+$")
+_OPEN_END: Final = re.compile(r"\{(\d+),\}(\)?)\+?$")
 _REST: Final = re.compile(rb"[0-9A-Za-z_-]*")
 _LETTER: Final = re.compile(rb"[A-Za-z]")
 _DIGIT: Final = re.compile(rb"[0-9]")
 _DIGEST: Final = re.compile(rb"[0-9a-f]{40}|[0-9a-f]{64}|[0-9A-F]{40}|[0-9A-F]{64}|[0-9a-f]{128}")
+_MOST_OPENINGS: Final = 512
+"""So many words that begin like a token are looked at in one text; then all the rest goes."""
 _SHORTEST_ANCHOR: Final = 2
 """So many bytes at the start of a weak token tell nothing of whether it is random."""
 
@@ -54,7 +60,7 @@ class ShapedValues:
 
     def __init__(self, added: Iterable[str] = ()) -> None:
         shapes = [*listed(), *map(_added, added)]
-        self.expression = _after_boundary(one.expression for one in shapes)
+        self.expression = _after_boundary(_shortest(one.expression) for one in shapes)
         """What is searched for to tell whether a text may hold a token."""
         opened = [one for one in shapes if _opening(one)]
         self._openings = Pattern(_after_boundary(dict.fromkeys(map(_opening, opened))))
@@ -70,7 +76,7 @@ class ShapedValues:
 
     def _with_opening(self, data: bytes) -> Iterator[Region]:
         resume = 0
-        for _ in range(MOST_IN_ONE_TEXT):
+        for _ in range(_MOST_OPENINGS):
             match = self._openings.search(data, resume)
             if match is None:
                 return
@@ -93,7 +99,7 @@ class ShapedValues:
 
     def _token(self, data: bytes, begin: int) -> tuple[int, int]:
         """Return the token that begins behind the boundary at ``begin``, or with it."""
-        for start in (_after(data, begin), begin):
+        for start in (_after(data, begin), *([begin] if data[begin] in b"$%" else [])):
             end = self._distinctive.end_at(data, start)
             weak_end = self._weak.end_at(data, start)
             if weak_end > end and _looks_random(data[start:weak_end]):
@@ -110,6 +116,12 @@ def _added(expression: str) -> Shape:
 
 def _after_boundary(expressions: Iterable[str]) -> str:
     return f"{_BEFORE}(?:{'|'.join(expressions)})"
+
+
+def _shortest(expression: str) -> str:
+    """Return ``expression`` for the shortest of its tokens: enough to tell that one is there."""
+    without = _OPTIONAL_END.sub("", expression)
+    return _OPEN_END.sub(lambda end: f"{{{end[1]}}}{end[2]}", without)
 
 
 def _longest_of(shapes: Iterable[Shape]) -> Pattern:

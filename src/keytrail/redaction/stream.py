@@ -28,8 +28,9 @@ class RedactedStream:
     than a window is redacted to its end.
     """
 
-    def __init__(self, redactor: Redactor) -> None:
-        self._redactor = redactor
+    def __init__(self, redactor: Redactor, trace_id: int | None = None) -> None:
+        """Look for what ``redactor`` knows now, and for the keys of a trace too."""
+        self._regions = redactor.search(trace_id)
         self._pending = b""
         self._before = b""
         self._within = False
@@ -60,12 +61,12 @@ class RedactedStream:
         if self._before and data:
             end = data.find(b"\n") + 1 or len(data)
             first, rest = self._last_of_line(data[:end]), data[end:]
-        if not self._redactor.regions(rest):
+        if not self._regions(rest):
             return first + rest
         return first + b"".join(map(self._line, rest.splitlines(keepends=True)))
 
     def _line(self, line: bytes) -> bytes:
-        found = self._redactor.regions(line)
+        found = self._regions(line)
         self._count(found)
         return replaced(line, found)
 
@@ -79,7 +80,7 @@ class RedactedStream:
     def _window(self, end: int, *, last: bool = False) -> bytes:
         """Return the first ``end`` bytes of what is pending, or less where a secret goes on."""
         data, first = self._before + self._pending, len(self._before)
-        found = [one for one in self._redactor.regions(data) if one.end > first]
+        found = [one for one in self._regions(data) if one.end > first]
         cut = first + end
         unended = [one for one in found if one.end == len(data) and not last]
         if unended and unended[0].start <= first:

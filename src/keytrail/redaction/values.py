@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from keytrail.redaction.memory import KeyMemory, Remembered
 
-PROBES_PER_CHUNK: Final = 60
+PROBES_PER_CHUNK: Final = 120
 """Up to about this many short patterns are searched with vector instructions."""
 MOST_BESIDE: Final = 8
 """So many keys are looked for one by one before the automata are built anew."""
@@ -29,18 +29,21 @@ class Index:
         self.keys = frozenset(keys)
         self._forms = _by_probe(self.keys)
         self._probes = sorted(self._forms)
-        self._chunks = [
+        self._searches = [
             BytesAhoCorasick(
                 self._probes[start : start + PROBES_PER_CHUNK],
                 matchkind=MatchKind.LeftmostFirst,
                 implementation=Implementation.NoncontiguousNFA,
-            )
+            ).find_matches_as_indexes
             for start in range(0, len(self._probes), PROBES_PER_CHUNK)
         ]
 
     def hinted(self, data: bytes) -> bool:
         """Tell whether a probe is in ``data``."""
-        return any(chunk.find_matches_as_indexes(data) for chunk in self._chunks)
+        for search in self._searches:  # noqa: SIM110 - twice as fast as any()
+            if search(data):
+                return True
+        return False
 
     def found(self, data: bytes) -> Iterator[tuple[int, Spelling]]:
         """Yield where a probe is in ``data``, overlapping ones too, with each of its spellings."""

@@ -1,0 +1,147 @@
+"""What redaction costs a span, beside what others pay for reading less of it.
+
+``python -m benchmarks.redaction``: every side redacts the same spans in every round, in batches of
+512 and of one, after other memory was touched as it is between two exports.
+"""
+
+from __future__ import annotations
+
+import argparse
+import gc
+import json
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from statistics import median
+from unittest import mock
+
+from opentelemetry.sdk.trace import ReadableSpan
+
+from benchmarks import machine
+from benchmarks.redaction_corpus import KEYS, hostile, redactor, spans
+from benchmarks.redaction_peers import Side, installed, side
+from keytrail.redaction import shapes
+from keytrail.redaction.redactor import Redactor
+
+BATCHES = {512: 24, 1: 300}
+"""Rounds by batch size."""
+SHAPES = (25, 50, 100, 200, 326)
+SIZES = (1, 2, 4, 8, 16, 32)
+"""Kilobytes that a span's attribute has more."""
+_OTHER_MEMORY = bytearray(16 * 1024 * 1024)
+_OURS = ("keytrail", "keytrail, same frames")
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """Seconds, each a median."""
+
+    batches: dict[str, dict[str, float]]
+    """A span's, by batch size and side."""
+    shapes: dict[str, float]
+    """A span's, by number of shapes."""
+    sizes: dict[str, float]
+    """A span's, by kilobytes of one more attribute."""
+    hostile: dict[str, float]
+    """A whole text's of a million characters, by what it is made of."""
+
+
+def measure(effort: float) -> Figures:
+    """Measure everything, with ``effort`` times the usual rounds."""
+
+    def rounds(usual: int) -> int:
+        return max(2, int(usual * effort))
+
+    return Figures(
+        {str(size): _batches(size, rounds(usual)) for size, usual in BATCHES.items()},
+        {str(number): _with_shapes(number, rounds(20)) for number in SHAPES},
+        {str(size): _with_size(size, rounds(20)) for size in SIZES},
+        {name: _hostile(text, rounds(10)) for name, text in hostile()},
+    )
+
+
+def _batches(size: int, rounds: int) -> dict[str, float]:
+    ours = redactor()
+    sides: dict[str, Callable[[], Side]] = {}
+    for name in _OURS:
+        sides[name] = _redacting(ours, spans(size, same_frames="same" in name))
+    for package in installed():
+        sides[package] = side(package, spans(size, same_frames=False))
+    found: dict[str, list[float]] = {name: [] for name in sides}
+    for _ in range(rounds):
+        for name in (*sides, *reversed(sides)):
+            found[name].append(_timed(sides[name]) / size)
+    return {name: median(seconds) for name, seconds in found.items()}
+
+
+def _redacting(ours: Redactor, batch: Sequence[ReadableSpan]) -> Callable[[], Side]:
+    def run() -> None:
+        ours.spans(batch)
+
+    return lambda: run
+
+
+def _timed(prepare: Callable[[], Side]) -> float:
+    run = prepare()
+    gc.collect()
+    _OTHER_MEMORY[::64] = bytes(len(_OTHER_MEMORY) // 64)
+    start = time.thread_time()
+    run()
+    return time.thread_time() - start
+
+
+def _with_shapes(number: int, rounds: int) -> float:
+    listed = shapes.listed()[:number]
+    with mock.patch.object(shapes, "listed", return_value=listed):
+        ours = redactor()
+    batch = spans(512, same_frames=False)
+    return median(_timed(_redacting(ours, batch)) / len(batch) for _ in range(rounds))
+
+
+def _with_size(kilobytes: int, rounds: int) -> float:
+    ours = redactor()
+    batch = spans(64, same_frames=False)
+    for number, span in enumerate(batch):
+        text = f"the warehouse of order {number} did not answer in time; " * (kilobytes * 20)
+        span._attributes = {**(span.attributes or {}), "app.text": text[: kilobytes * 1024]}
+    return median(_timed(_redacting(ours, batch)) / len(batch) for _ in range(rounds))
+
+
+def _hostile(text: str, rounds: int) -> float:
+    ours = redactor()
+    span = spans(1, same_frames=False)[0]
+    span._attributes = {"app.text": text}
+    return median(_timed(_redacting(ours, [span])) for _ in range(rounds))
+
+
+def shown(figures: Figures) -> str:
+    """Return the figures as Markdown."""
+    names = list(figures.batches["512"])
+    lines = ["| µs of CPU a span | " + " | ".join(names) + " |", "|---" * (len(names) + 1) + "|"]
+    lines += [
+        f"| batches of {size} | " + " | ".join(f"{found[name] * 1e6:.1f}" for name in names) + " |"
+        for size, found in figures.batches.items()
+    ]
+    for title, found, unit, factor in (
+        ("shapes", figures.shapes, "µs a span", 1e6),
+        ("kilobytes more", figures.sizes, "µs a span", 1e6),
+        ("a million characters of", figures.hostile, "ms", 1e3),
+    ):
+        lines += ["", f"| {title} | {unit} |", "|---|--:|"]
+        lines += [f"| {name} | {seconds * factor:.1f} |" for name, seconds in found.items()]
+    packages = ("google-re2", "ahocorasick-rs", *installed())
+    return "\n".join([*lines, "", f"{KEYS} keys known. {machine.describe(packages)}."])
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.redaction", description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="show only that it runs")
+    parser.add_argument("--json", action="store_true", help="print seconds for programs")
+    options = parser.parse_args()
+    figures = measure(0.05 if options.quick else 1)
+    print(json.dumps(asdict(figures)) if options.json else shown(figures))
+
+
+if __name__ == "__main__":
+    main()
