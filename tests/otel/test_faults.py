@@ -49,7 +49,7 @@ SEAMS = [
     "keytrail.redaction.redactor:Redactor.spans",
     "keytrail.journal.queue:AuditQueue.put",
     "keytrail.journal.writer:Writer.write",
-    "keytrail.capture.adapters.urllib3_tap:_view",
+    "keytrail.capture.adapters.urllib3_tap:view",
     "keytrail.capture.adapters.httpx_tap:_view",
 ]
 ACTIVATION_SEAMS = [
