@@ -13,11 +13,13 @@ if TYPE_CHECKING:
     from keytrail.activate import flush, instrument, uninstrument
     from keytrail.fingerprints import fingerprint
     from keytrail.identity import identify
+    from keytrail.logs import RedactingFilter
     from keytrail.readiness import Health, health
     from keytrail.settings import Settings
 
 __all__ = [
     "Health",
+    "RedactingFilter",
     "Settings",
     "fingerprint",
     "flush",
@@ -29,6 +31,7 @@ __all__ = [
 
 _ROOMS = {
     "Health": "keytrail.readiness",
+    "RedactingFilter": "keytrail.logs",
     "Settings": "keytrail.settings",
     "fingerprint": "keytrail.fingerprints",
     "flush": "keytrail.activate",

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 TAPS = {
     "urllib.request": "keytrail.capture.adapters.urllib_tap",
+    "urllib3.connectionpool": "keytrail.capture.adapters.urllib3_pool_tap",
     "urllib3.poolmanager": "keytrail.capture.adapters.urllib3_tap",
     "requests.sessions": "keytrail.capture.adapters.requests_tap",
     "httpx": "keytrail.capture.adapters.httpx_tap",
@@ -109,6 +110,8 @@ def _activate(settings: Settings) -> _Active:
     adoption.adopt()
     active = _Active(audit, adoption, Ending(audit, adoption))
     _install_taps(active)
+    if settings.redact_logs:
+        active.taps += importlib.import_module("keytrail.logs").install()
     active.ending.cover()
     return active
 

@@ -118,6 +118,18 @@ LIBRARY_SEAMS = (
         has("requests.sessions", "Session", "send"),
     ),
     Seam(
+        "requests.models.PreparedRequest.prepare_headers",
+        "requests",
+        "a key in a header that requests refuses to send is not redacted",
+        has("requests.models", "PreparedRequest", "prepare_headers"),
+    ),
+    Seam(
+        "urllib3.connectionpool.HTTPConnectionPool._make_request",
+        "urllib3",
+        "a key in the path of an https call that cannot connect is not redacted",
+        has("urllib3.connectionpool", "HTTPConnectionPool", "_make_request"),
+    ),
+    Seam(
         "http.client.HTTPConnection",
         "python",
         "outgoing calls of urllib are not seen",

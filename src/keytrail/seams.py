@@ -14,6 +14,7 @@ from opentelemetry.sdk._logs import LoggerProvider
 from opentelemetry.sdk._logs.export import BatchLogRecordProcessor, SimpleLogRecordProcessor
 from opentelemetry.sdk.trace import Tracer, TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SimpleSpanProcessor, SpanExporter
+from opentelemetry.sdk.trace.sampling import ALWAYS_ON
 
 from keytrail.library_seams import LIBRARY_SEAMS
 from keytrail.seam import Seam, has
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 
 def _on_span(*names: str) -> Callable[[], bool]:
     def holds() -> bool:
-        provider = TracerProvider(shutdown_on_exit=False)
+        provider = TracerProvider(ALWAYS_ON, shutdown_on_exit=False)
         span: Any = provider.get_tracer("keytrail").start_span("seam")
         return all(hasattr(span, name) for name in names) and hasattr(span._attributes, "_dict")
 

@@ -96,6 +96,9 @@ class Settings:
     keyless: Literal["counted", "denied"] = _setting(
         "counted", "What happens to requests without a key: counted, or denied ones recorded."
     )
+    redact_logs: bool = _setting(
+        False, "Redact what the application's own log handlers write, too: true or false."
+    )
     home: Path = _setting(_default_home, "Directory of the journal and the generated pepper.")
     journal_bytes: int = _setting(512 * 1024 * 1024, "Most bytes that the journal may take.")
     journal_days: int = _setting(30, "Days after which closed segments are dropped.")
@@ -253,6 +256,10 @@ def _one_of(*choices: str) -> Callable[[str], str]:
     return read
 
 
+def _switch(text: str) -> bool:
+    return _one_of("true", "false")(text.lower()) == "true"
+
+
 def _number(kind: type[int] | type[float], minimum: float) -> Callable[[str], float]:
     def read(text: str) -> float:
         try:
@@ -291,6 +298,7 @@ _READERS: dict[str, Callable[[str], Any]] = {
     "cleartext_to": _places,
     "client_address": _one_of("full", "truncated", "none"),
     "keyless": _one_of("counted", "denied"),
+    "redact_logs": _switch,
     "home": _path,
     "journal_bytes": _number(int, 1024 * 1024),
     "journal_days": _number(int, 1),

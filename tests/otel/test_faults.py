@@ -49,7 +49,7 @@ SEAMS = [
     "keytrail.redaction.redactor:Redactor.spans",
     "keytrail.journal.queue:AuditQueue.put",
     "keytrail.journal.writer:Writer.write",
-    "keytrail.capture.adapters.http_client_tap:_view",
+    "keytrail.capture.adapters.http_client_tap:view",
     "keytrail.capture.adapters.httpx_clients:_view",
 ]
 ACTIVATION_SEAMS = [

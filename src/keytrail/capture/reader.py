@@ -65,7 +65,7 @@ class RequestReader:
     """For WSGI, those of them that can carry a key."""
 
     def __init__(self, settings: Settings, peppers: Peppers) -> None:
-        catalogue = _load_catalogue(settings)
+        catalogue = load_catalogue(settings)
         self._inventory = Inventory(settings.inventory, is_raw=_raw_key_judge(peppers, catalogue))
         self._entries = self._inventory.entries
         self._identifier = Identifier(peppers, catalogue, self._inventory)
@@ -222,7 +222,8 @@ def _raw_key_judge(peppers: Peppers, catalogue: Catalogue) -> IsRaw:
     return is_raw
 
 
-def _load_catalogue(settings: Settings) -> Catalogue:
+def load_catalogue(settings: Settings) -> Catalogue:
+    """Return the catalogue of ``settings``; keytrail's own alone where the user's is not usable."""
     try:
         return Catalogue.load(settings.catalogue)
     except CatalogueError as error:

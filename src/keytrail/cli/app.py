@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from keytrail.cli import asking, collector, demo, doctor, fingerprinting, running
+from keytrail.cli import asking, collector, demo, doctor, fingerprinting, redacting, running
 from keytrail.cli.errors import CommandError
 
 _ARGUMENTS_AS_THEY_ARE = {"ignore_unknown_options": True, "allow_interspersed_args": False}
@@ -27,6 +27,7 @@ app.command("run", context_settings=_ARGUMENTS_AS_THEY_ARE)(running.run)
 app.command("doctor")(doctor.doctor)
 app.command("demo")(demo.demo)
 app.command("fingerprint", context_settings=_ARGUMENTS_UNSEEN)(fingerprinting.fingerprint)
+app.command("redact", context_settings=_ARGUMENTS_UNSEEN)(redacting.redact)
 app.add_typer(collector.app, name="collector")
 
 

@@ -17,7 +17,11 @@ from opentelemetry.sdk.trace.export import BatchSpanProcessor, SimpleSpanProcess
 from opentelemetry.trace import ProxyTracerProvider
 
 from keytrail import faults
-from keytrail.otel.exporters import RedactingLogExporter, RedactingSpanExporter
+from keytrail.otel.exporters import (
+    RedactingLogExporter,
+    RedactingSpanExporter,
+    redacting_untraced,
+)
 from keytrail.otel.foreign import RedactingSpanProcessor
 from keytrail.otel.measurements import RedactedMeasurements, reader_storage
 from keytrail.otel.processor import AuditSpanProcessor
@@ -183,6 +187,8 @@ class Adoption:
     def _log_processor(self, processor: Any) -> Any:
         if isinstance(processor, BatchLogRecordProcessor):
             self._exporter(processor._batch_processor, "_exporter", self._log_exporter)
+            if not hasattr(processor.on_emit, "__wrapped__"):
+                self._set(processor, "on_emit", redacting_untraced(processor.on_emit, self._audit))
         elif isinstance(processor, SimpleLogRecordProcessor):
             self._exporter(processor, "_exporter", self._log_exporter)
         return processor

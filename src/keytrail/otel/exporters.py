@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import wraps
 from typing import TYPE_CHECKING, Any
 
 from opentelemetry.sdk._logs.export import LogRecordExportResult
@@ -10,7 +11,7 @@ from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 from keytrail import faults, semconv
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from opentelemetry.sdk.trace import ReadableSpan
 
@@ -77,3 +78,22 @@ class RedactingLogExporter:
     def force_flush(self, timeout_millis: int = 30000) -> bool:
         """Flush the wrapped exporter."""
         return bool(self.inner.force_flush(timeout_millis))
+
+
+def redacting_untraced(emit: Callable[[Any], None], audit: Audit) -> Callable[[Any], None]:
+    """Wrap a batching processor's ``on_emit``: a record outside of any trace is redacted at once.
+
+    No trace keeps its keys, and until its batch is exported the newest keys may have become others:
+    a server writes its access log when the request's span has ended.
+    """
+
+    @wraps(emit)
+    def on_emit(record: Any) -> None:
+        try:
+            if not record.log_record.trace_id:
+                (record,) = audit.redactor.logs([record])
+        except Exception as error:  # noqa: BLE001 - the exporter redacts it, as good as it can then
+            faults.report("log_processor", error)
+        emit(record)
+
+    return on_emit

@@ -46,6 +46,15 @@ class TappedWire:
         except Exception as error:  # noqa: BLE001 - the request goes on
             faults.report("arrived", error)
 
+    def refused(self, read: Callable[[], RequestView]) -> None:
+        """Tell that a library refused to send a request: no use, but its error may tell a key."""
+        try:
+            remembered = self._audit.remember(self._audit.reader.outgoing(read()))
+            trace_id = trace.get_current_span().get_span_context().trace_id
+            self._audit.memory.bind(trace_id, remembered)
+        except Exception as error:  # noqa: BLE001 - the application gets its own error
+            faults.report("refused", error)
+
     @contextmanager
     def chain(self, within: str, *, joins: bool = False) -> Iterator[Chain]:
         """Hold together the hops of one call.

@@ -43,8 +43,10 @@ _USERINFO: Final = (
     r":(?:\\?/){2}[^\s/?#\"'<>\\]+@"
     rf"|{_PERCENT}3a(?:{_PERCENT}2f){{2}}[^\s/?#&\"'<>\\]+{_PERCENT}40"
 )
+_REFUSED: Final = r"(header value:?[ \t]+)b?\\*[\"']"
+"""How HTTP clients say which header they refuse to send: its value, and not its name."""
 
-_NAME, _TAIL, _SCHEME, _TOKEN, _USER = 1, 2, 3, 4, 5
+_NAME, _TAIL, _SCHEME, _TOKEN, _USER, _VALUE = 1, 2, 3, 4, 5, 6
 
 _SIGN: Final = re.compile(rb"=>|[=:,]|%(?:25)*(?:3[ad]|2c)", re.IGNORECASE)
 _DECODED_SIGN: Final = {b"d": b"=", b"a": b":", b"c": b","}
@@ -70,7 +72,7 @@ class NamedValues:
         self.expression = (
             f"{_BEFORE}(?:(?:http_)?({words})({_FOLLOWS})"
             rf"|({_SCHEMES}){_GAP}([a-z0-9._~+/=%-]{{8}}))"
-            f"|({_USERINFO})"
+            f"|({_USERINFO})|{_REFUSED}"
         )
         """What is searched for, in any case, to tell whether a text may hold such a value."""
         self._pattern = Pattern(self.expression, ignore_case=True)
@@ -82,7 +84,7 @@ class NamedValues:
             match = self._pattern.search(data, resume)
             if match is None:
                 return
-            resume = max(match.span(group)[1] for group in (_NAME, _SCHEME, _USER))
+            resume = max(match.span(group)[1] for group in (_NAME, _SCHEME, _USER, _VALUE))
             for start, end in self._values(data, match):
                 if data[start:end].lower() not in _NO_SECRET and start < end:
                     yield Region(start, end)
@@ -95,6 +97,9 @@ class NamedValues:
         if match.span(_SCHEME)[0] >= 0:
             scheme = data[slice(*match.span(_SCHEME))].lower()
             return credentials.after_scheme(data, scheme, match.span(_TOKEN)[0])
+        if match.span(_VALUE)[0] >= 0:
+            quoted = reach.opening(data, match.span(_VALUE)[1], 0)
+            return iter(()) if quoted is None else reach.in_quotes(data, quoted)
         return credentials.userinfo(data, *match.span(_USER))
 
     def _after_name(self, data: bytes, match: Match) -> Iterator[tuple[int, int]]:

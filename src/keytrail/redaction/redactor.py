@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 from keytrail import faults
 from keytrail.redaction import withheld
 from keytrail.redaction.batch import Batch
+from keytrail.redaction.regions import REDACTED
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
     from keytrail.redaction.memory import KeyMemory
     from keytrail.redaction.names import SensitiveNames
+    from keytrail.redaction.regions import Region
     from keytrail.redaction.rules import Rules
     from keytrail.redaction.tally import Place
 
@@ -73,6 +75,22 @@ class Redactor:
             lambda batch, one: batch.attributes(one, trace_id, place),
             withheld.attributes,
         )[0]
+
+    def search(self, trace_id: int | None = None) -> Callable[[bytes], list[Region]]:
+        """Return what tells where the secrets of a text in any encoding are, in order, apart.
+
+        It looks for the keys that are known now, those of a trace too where one is given.
+
+        Raises:
+            RuntimeError: the engine could not be loaded; no part of the text may pass.
+
+        """
+        if self._rules is None:
+            raise RuntimeError("redaction is not available")
+        secrets = self._rules.among(self._rules.known.now().wanted(trace_id))
+        return lambda data: [
+            one for one in secrets.regions(data) if data[one.start : one.end] != REDACTED
+        ]
 
     def _each(
         self,

@@ -30,7 +30,7 @@ def tap_connections(connections: type, wire: Wire, within: str) -> list[Tap]:
                 return send(connection, *args, **kwargs)
             hop = wire.begin(
                 lambda: _may_carry_key(connection, wire.reader, *args, **kwargs),
-                lambda: _view(connection, wire.reader.wanted, *args, **kwargs),
+                lambda: view(connection, wire.reader.wanted, *args, **kwargs),
                 within=within,
             )
             kept[_TELLS] = True
@@ -82,7 +82,7 @@ def _may_carry_key(
     return not url.startswith("/") or reader.may_go_out(names, url, _host(connection))
 
 
-def _view(
+def view(
     connection: Any,
     wanted: frozenset[str],
     method: str,
@@ -91,6 +91,7 @@ def _view(
     headers: Any = None,
     **_: Any,
 ) -> RequestView:
+    """Return the request that ``connection`` is about to send."""
     target = urlsplit(url)
     scheme, host, port = target.scheme, target.hostname, target.port
     if not scheme:

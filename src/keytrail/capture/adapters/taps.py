@@ -62,6 +62,9 @@ class Wire(Protocol):
         that was begun before, and had more added to it since.
         """
 
+    def refused(self, read: Callable[[], RequestView]) -> None:
+        """Tell that a library refused to send a request: no use, but its error may tell a key."""
+
     def chain(self, within: str, *, joins: bool = False) -> AbstractContextManager[Chain]:
         """Hold the hops of one call together.
 
