@@ -151,6 +151,11 @@ def _checked(home: Path, signer: Signer) -> Ledger:
             f"the store in {home} was changed by others: {found.problem}\n"
             "hint: nothing was sealed; `keytrail verify` tells the whole"
         )
+    if found.unchecked:
+        raise StoreError(
+            f"the store in {home} has lines under pepper {', '.join(found.unchecked)}, which is "
+            "not known here\nhint: nothing was sealed; set KEYTRAIL_PREVIOUS_PEPPERS"
+        )
     if found.unfinished:
         path = home / manifest.NAME
         os.truncate(path, path.stat().st_size - found.unfinished)

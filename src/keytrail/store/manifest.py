@@ -20,6 +20,7 @@ event       also says
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, Final, Literal
 
@@ -27,7 +28,7 @@ from keytrail.journal.line import to_line
 from keytrail.store.errors import StoreError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
     from pathlib import Path
 
 Event = Literal["begin", "seal", "import", "drop", "erase"]
@@ -184,16 +185,35 @@ def parse(text: bytes) -> Line:
 def _read_entry(content: dict[str, Any], mac: str) -> Entry:
     del content["version"]
     try:
-        files = tuple(
-            SealedFile(**{**file, "peppers": tuple(file["peppers"])})
-            for file in content.pop("files")
-        )
         fixed = {name: content.pop(name) for name in ("seq", "time", "event", "pepper_id", "prev")}
-        return Entry(
-            **fixed, files=files, replaces=tuple(content.pop("replaces")), mac=mac, told=content
+        entry = Entry(
+            **fixed,
+            files=tuple(map(_read_file, content.pop("files"))),
+            replaces=tuple(content.pop("replaces")),
+            mac=mac,
+            told=content,
         )
+        if not isinstance(entry.pepper_id, str) or not all(map(_PLACE.fullmatch, _places(entry))):
+            raise ValueError("not what is written here")
+        return entry
     except (KeyError, TypeError) as error:
         raise ValueError(str(error)) from None
+
+
+def _read_file(content: dict[str, Any]) -> SealedFile:
+    return SealedFile(**{**content, "peppers": tuple(content["peppers"])})
+
+
+def _places(entry: Entry) -> Iterator[str]:
+    yield from entry.replaces
+    for file in entry.files:
+        yield file.path
+
+
+_PLACE: Final = re.compile(
+    r"live/(?!\.{1,2}/)[^/\0]+/[^/\0]+\.ndjson|sealed/[^/\0]+\.parquet"
+)
+"""What a line may have read or deleted."""
 
 
 def compose(entry: Entry) -> bytes:
@@ -238,6 +258,6 @@ def head_text(seq: int, mac: str) -> bytes:
 def parse_head(text: str) -> tuple[int, str] | None:
     """Return the number and the code of a head as it is shown: ``17:3fa9…``."""
     seq, _, mac = text.partition(":")
-    if not (seq.isascii() and seq.isdecimal() and len(mac) == 64):
+    if not (text.isascii() and seq.isdecimal() and len(mac) == 64):
         return None
     return int(seq), mac
