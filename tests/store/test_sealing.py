@@ -34,7 +34,7 @@ def test_what_is_sealed_is_what_was_written(home: Path) -> None:
 HOSTILE = [
     "\x00\x01\x1b[31m\x7f",
     "\u202eright to left\u2066",
-    "=HYPERLINK(\"http://evil\")",
+    '=HYPERLINK("http://evil")',
     "a'b\"c\\d{e}[f]*?,;\n\r\t",
     "\\udc80",
     "x" * 1_000_000,
@@ -178,7 +178,11 @@ def test_the_condition_of_segments_is_kept(home: Path) -> None:
     seal(home, SIGNER)
     with closing(Store(home)) as store:
         assert store.condition == before
-    assert (before.gaps, before.bad, before.torn) == ((Gap(T0 + 3 * SECOND, "queue_full", 7),), 1, 1)
+    assert (before.gaps, before.bad, before.torn) == (
+        (Gap(T0 + 3 * SECOND, "queue_full", 7),),
+        1,
+        1,
+    )
 
 
 def test_lines_that_are_no_record_are_kept(home: Path) -> None:
@@ -192,7 +196,13 @@ def test_lines_that_are_no_record_are_kept(home: Path) -> None:
 
 def test_records_are_sealed_with_their_whole_text(home: Path) -> None:
     """What an origin or a start says is there for export."""
-    origin = {"record": "origin", "time": T0, "origin": "ab", "attributes": {"a": [1]}, "scope": None}
+    origin = {
+        "record": "origin",
+        "time": T0,
+        "origin": "ab",
+        "attributes": {"a": [1]},
+        "scope": None,
+    }
     path = write(home, json.dumps(origin).encode() + b"\n", use(0))
     text = path.read_text().splitlines()[0]
     seal(home, SIGNER)

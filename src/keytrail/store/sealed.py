@@ -29,6 +29,7 @@ _ELAPSED: Final = (
     f"AND '\"end\":' || {_ENDS} = regexp_extract(span, '{END}') THEN {_ENDS} - time END"
 )
 
+
 def of_uses(uses: str) -> str:
     """Return the query for uses, with the columns that lines have, as sealed files hold them."""
     named = ", ".join(name for name in COLUMNS if name not in ("record", "attributes", "span"))

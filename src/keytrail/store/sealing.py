@@ -200,7 +200,8 @@ class Batch:
 
     def _folded(self, day: int, overtaken: set[str]) -> list[SealedFile]:
         """Return the files of ``day`` to write again: those overtaken, and those no larger than
-        what comes to them, so that a day has few files and no use is written often."""
+        what comes to them, so that a day has few files and no use is written often.
+        """
         new = self._count(f"SELECT count(*) FROM marks WHERE time // {DAY} = {day}")
         of_day = [file for file in self._ledger.manifest.files if file.first // DAY == day]
         folded = []

@@ -97,7 +97,8 @@ def _verify(home: Path, signer: Signer, noted: tuple[int, str] | None) -> Verifi
     found = chain.read(home, signer)
     told = manifest.summary(found.entries)
     on_disk = {
-        f"{manifest.SEALED}/{path.name}": path for path in sorted((home / manifest.SEALED).glob("*"))
+        f"{manifest.SEALED}/{path.name}": path
+        for path in sorted((home / manifest.SEALED).glob("*"))
     }
     left = _left_over(on_disk, told, signer)
     problems = [
