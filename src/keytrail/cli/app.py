@@ -6,7 +6,17 @@ import sys
 
 import typer
 
-from keytrail.cli import asking, collector, demo, doctor, erasing, fingerprinting, running, sealing
+from keytrail.cli import (
+    asking,
+    collector,
+    demo,
+    doctor,
+    erasing,
+    exchange,
+    fingerprinting,
+    running,
+    sealing,
+)
 from keytrail.cli.errors import CommandError
 
 _ARGUMENTS_AS_THEY_ARE = {"ignore_unknown_options": True, "allow_interspersed_args": False}
@@ -26,6 +36,8 @@ app.command("uses")(asking.uses)
 app.command("seal")(sealing.seal)
 app.command("verify")(sealing.verify)
 app.command("erase")(erasing.erase)
+app.command("import")(exchange.import_)
+app.command("export")(exchange.export)
 app.command("run", context_settings=_ARGUMENTS_AS_THEY_ARE)(running.run)
 app.command("doctor")(doctor.doctor)
 app.command("demo")(demo.demo)

@@ -24,9 +24,7 @@ Key = Annotated[
     str | None,
     typer.Option(help="Whole fingerprint of a key, 64 hex digits.", metavar="FINGERPRINT"),
 ]
-Note = Annotated[
-    str, typer.Option(help="Why, for the manifest; it stays there.", metavar="TEXT")
-]
+Note = Annotated[str, typer.Option(help="Why, for the manifest; it stays there.", metavar="TEXT")]
 Yes = Annotated[bool, typer.Option("--yes", help="Do it; without, it is only counted.")]
 
 

@@ -68,7 +68,9 @@ class _Hit:
     last: int
 
 
-def erase(home: Path, signer: Signer, target: Target, note: str = "", *, only_count: bool) -> Erased:
+def erase(
+    home: Path, signer: Signer, target: Target, note: str = "", *, only_count: bool
+) -> Erased:
     """Take ``target`` out of everything that is sealed, and of the closed segments, sealed first.
 
     ``note`` stands in the manifest beside how many uses it was; what it was does not.
@@ -126,9 +128,7 @@ def _is_within(client: str, network: Network) -> bool:
     return address.version == network.version and address in network
 
 
-def _hit(
-    connection: DuckDBPyConnection, home: Path, file: SealedFile, pattern: str
-) -> _Hit | None:
+def _hit(connection: DuckDBPyConnection, home: Path, file: SealedFile, pattern: str) -> _Hit | None:
     matches = " OR ".join(
         f"coalesce(regexp_matches({name}, {quoted(pattern)}), false)" for name in _TEXTS
     )

@@ -34,7 +34,7 @@ CASE WHEN elapsed IS NULL THEN span
 
 def connect(spill: str, memory: str = MEMORY) -> duckdb.DuckDBPyConnection:
     """Return a connection of bounded ``memory`` that loads nothing and spills into ``spill``."""
-    return duckdb.connect(
+    connection = duckdb.connect(
         ":memory:",
         config={
             "threads": "2",
@@ -44,6 +44,8 @@ def connect(spill: str, memory: str = MEMORY) -> duckdb.DuckDBPyConnection:
             "autoload_known_extensions": "false",
         },
     )
+    connection.execute("SET enable_progress_bar = false")  # it would stand in the answer
+    return connection
 
 
 def lines_of(paths: Sequence[str]) -> str:
