@@ -64,13 +64,13 @@ from keytrail.store.sealing import seal
 from store.sealing_kit import SIGNER
 while True:
     seal(pathlib.Path(sys.argv[1]), SIGNER)
-    time.sleep(0.05)
+    time.sleep(0.3)
 """
 _WRITER = """
 import pathlib, sys, time
 from journal.journal_kit import open_journal
 from keytrail.journal import writer
-writer.MAX_SEGMENT_BYTES = 200_000
+writer.MAX_SEGMENT_BYTES = 20_000
 journal = open_journal(pathlib.Path(sys.argv[1]), journal_interval=0.001)
 number = int(sys.argv[2])
 while True:
@@ -79,7 +79,7 @@ while True:
         number += 1
     assert journal.flush(60)
     print(number, flush=True)
-    time.sleep(0.05)
+    time.sleep(0.3)
 """
 
 

@@ -16,6 +16,7 @@ from keytrail.cli import (
     fingerprinting,
     running,
     sealing,
+    sql,
 )
 from keytrail.cli.errors import CommandError
 
@@ -36,6 +37,7 @@ app.command("uses")(asking.uses)
 app.command("seal")(sealing.seal)
 app.command("verify")(sealing.verify)
 app.command("erase")(erasing.erase)
+app.command("sql")(sql.sql)
 app.command("import")(exchange.import_)
 app.command("export")(exchange.export)
 app.command("run", context_settings=_ARGUMENTS_AS_THEY_ARE)(running.run)

@@ -34,10 +34,11 @@ def write_rows(columns: Sequence[str], rows: Iterable[Row], data: TextIO) -> Non
     writer = csv.writer(data, lineterminator="\r\n")
     writer.writerow(columns)
     for row in rows:
-        writer.writerow(map(_cell, record(columns, row).values()))
+        writer.writerow(map(cell, record(columns, row).values()))
 
 
-def _cell(value: object) -> object:
+def cell(value: object) -> object:
+    """Return what stands for ``value`` in a cell."""
     if isinstance(value, bool):
         return "true" if value else "false"
     text = " ".join(map(str, value)) if isinstance(value, list) else value

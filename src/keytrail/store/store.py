@@ -76,7 +76,7 @@ class Store:
         self._columns = columns
         self._found = _find(home)
         self._spill = tempfile.TemporaryDirectory(prefix="keytrail-")
-        self._connection = connect(self._spill.name)
+        self.connection = connect(self._spill.name)
         try:
             self._live = self._read_live()
             self._create_uses()
@@ -87,20 +87,20 @@ class Store:
 
     def close(self) -> None:
         """Give back memory and temporary files; may be called twice."""
-        self._connection.close()
+        self.connection.close()
         self._spill.cleanup()
 
     def execute(self, sql: str, values: Sequence[object] = ()) -> None:
         """Run ``sql`` over ``uses``; its rows must be fetched before the next query."""
-        self._connection.execute(sql, values)
+        self.connection.execute(sql, values)
 
     def fetch(self, most: int) -> list[tuple[Any, ...]]:
         """Return the next rows of the last ``execute``; empty after the last one."""
-        return self._connection.fetchmany(most)
+        return self.connection.fetchmany(most)
 
     def all(self, sql: str) -> list[tuple[Any, ...]]:
         """Return every row of ``sql``."""
-        return self._connection.execute(sql).fetchall()
+        return self.connection.execute(sql).fetchall()
 
     @property
     def paths(self) -> tuple[str, ...]:
@@ -112,11 +112,11 @@ class Store:
         if not paths:
             return None
         try:
-            return Live(self._connection, paths, self._columns or ())
+            return Live(self.connection, paths, self._columns or ())
         except duckdb.InvalidInputException:
             self.execute("DROP TABLE IF EXISTS marks")
             copies = overlong.replaced(paths, self._spill.name)
-            return Live(self._connection, list(copies.values()), self._columns or ())
+            return Live(self.connection, list(copies.values()), self._columns or ())
 
     def _create_uses(self) -> None:
         parts = [*self._live_uses(), *self._sealed_uses()] or [_NO_USES]
