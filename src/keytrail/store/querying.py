@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-_READS: Final = (duckdb.StatementType.SELECT, duckdb.StatementType.EXPLAIN)
 _ROWS_AT_ONCE: Final = 2000
 _KEYS: Final = """
 CREATE TEMP VIEW keys AS
@@ -69,7 +68,7 @@ def asked(home: Path, sql: str) -> Iterator[Table]:
 
 def _only_reading(sql: str) -> str:
     statements = duckdb.extract_statements(sql)
-    if len(statements) != 1 or statements[0].type not in _READS:
+    if len(statements) != 1 or statements[0].type != duckdb.StatementType.SELECT:
         raise StoreError(
             "this is not one statement that only reads\nhint: give one SELECT over uses, keys or gaps"
         )
