@@ -62,7 +62,9 @@ def _span(number: int = 7, **parts: Any) -> ReadableSpan:
         "attributes": HOSTILE,
         "kind": SpanKind.CLIENT,
         "status": Status(StatusCode.ERROR, "\u2066went wrong"),
-        "events": [Event("exception", {"exception.type": "E", "end": 3}, 1_780_000_000_000_000_001)],
+        "events": [
+            Event("exception", {"exception.type": "E", "end": 3}, 1_780_000_000_000_000_001)
+        ],
         "links": [Link(SpanContext(1, 2, True, TraceFlags(1)), {"a": 1})],
         "instrumentation_scope": InstrumentationScope("scope", "1", "https://s", {"x": 1}),
         "resource": Resource({"service.name": "orders", "host": "\u202eh"}, "https://r"),
@@ -124,9 +126,7 @@ def test_a_span_with_counts_of_what_was_dropped(home: Path) -> None:
 def test_otlp_json_is_what_the_protocol_says() -> None:
     """Hex ids, integers as texts, numbers for kinds; and protobuf's own reader takes it."""
     message = json.loads(otlp_json.to_json([normalise(_span())]))
-    ((span,),) = [
-        scope["spans"] for one in message["resourceSpans"] for scope in one["scopeSpans"]
-    ]
+    ((span,),) = [scope["spans"] for one in message["resourceSpans"] for scope in one["scopeSpans"]]
     assert (span["traceId"], span["spanId"]) == (f"{7:032x}", f"{7:016x}")
     assert (span["parentSpanId"], span["kind"]) == (f"{9:016x}", 3)
     assert span["links"][0]["traceId"] == f"{1:032x}"
@@ -165,7 +165,9 @@ def test_what_is_exported_can_be_imported(home: Path, tmp_path: Path) -> None:
 def _line(*spans: dict[str, Any]) -> str:
     scope = {"scope": {"name": "s"}, "spans": list(spans)}
     name = {"key": "service.name", "value": {"stringValue": "shop"}}
-    return json.dumps({"resourceSpans": [{"resource": {"attributes": [name]}, "scopeSpans": [scope]}]})
+    return json.dumps(
+        {"resourceSpans": [{"resource": {"attributes": [name]}, "scopeSpans": [scope]}]}
+    )
 
 
 def _foreign(number: int, **attributes: Any) -> dict[str, Any]:
@@ -205,9 +207,10 @@ def test_files_of_others_are_read_and_what_is_no_use_is_counted(home: Path, tmp_
     assert import_files(home, SIGNER, [first, second]) == Imported(
         spans=6, uses=3, duplicates=2, foreign=1, bad=2, torn=1
     )
-    assert rows_of(home, "key, outcome, method, status, path, service, duration") == [
-        ("a" * 64, "denied", "GET", 401, "/a", "shop", 0.5)
-    ] * 3
+    assert (
+        rows_of(home, "key, outcome, method, status, path, service, duration")
+        == [("a" * 64, "denied", "GET", 401, "/a", "shop", 0.5)] * 3
+    )
 
 
 def test_a_file_that_is_imported_again_changes_nothing(home: Path, tmp_path: Path) -> None:
@@ -233,7 +236,9 @@ def test_parquet_has_every_column(home: Path, tmp_path: Path) -> None:
     write(home, use(1), name="b.ndjson")
     with closing(Store(home)) as store:
         assert exporting.to_parquet(store, "time > ?", [0], tmp_path / "it's.parquet") == 2
-    read = duckdb.connect().execute("SELECT path FROM read_parquet(?)", [str(tmp_path / "*.parquet")])
+    read = duckdb.connect().execute(
+        "SELECT path FROM read_parquet(?)", [str(tmp_path / "*.parquet")]
+    )
     assert read.fetchall() == [("/orders/0",), ("/orders/1",)]
 
 

@@ -15,9 +15,7 @@ if TYPE_CHECKING:
 
 _TABLE_ROWS: Final = 1000
 
-Statement = Annotated[
-    str, typer.Argument(help="One SELECT.", metavar="SELECT", show_default=False)
-]
+Statement = Annotated[str, typer.Argument(help="One SELECT.", metavar="SELECT", show_default=False)]
 Format = Annotated[
     Literal["table", "csv", "ndjson"],
     typer.Option(help="A table for people, of 1,000 rows at most; csv or ndjson for programs."),

@@ -90,7 +90,7 @@ def _wrong(line: Line | None, number: int, before: str, signer: Signer) -> str |
 
 
 def _of_head(home: Path, entries: tuple[Entry, ...]) -> str | None:
-    """The head is written after the line, so that a writer that died may have left it one behind."""
+    """The head is written after the line: a writer that died may have left it one behind."""
     head = manifest.read_head(home)
     lasts = [(entry.seq, entry.mac) for entry in entries[-2:]]
     if head is None:

@@ -14,7 +14,7 @@ from keytrail.journal.segment import RECORD_START
 from keytrail.store.reading import quoted, sealed_rows
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
     from opentelemetry.sdk.trace import ReadableSpan
@@ -56,20 +56,28 @@ def spans(store: Store, where: str, values: Sequence[object]) -> Iterator[Readab
     """Yield the uses that match ``where`` as the spans they were; ``None`` for what was none."""
     origins = dict(_origins(store))
     for line in lines(store, where, values):
-        try:
-            yield decode(line, origins.get(line["span"]["origin"], UNKNOWN))
-        except (KeyError, TypeError, ValueError, AttributeError):
-            yield None
+        yield _span(line, origins)
+
+
+def _span(line: dict[str, Any], origins: Mapping[str, Origin]) -> ReadableSpan | None:
+    try:
+        return decode(line, origins.get(line["span"]["origin"], UNKNOWN))
+    except (KeyError, TypeError, ValueError, AttributeError):
+        return None
 
 
 def _origins(store: Store) -> Iterator[tuple[str, Origin]]:
     for text in _origin_lines(store):
-        try:
-            record = json.loads(text)
-            if record["record"] == "origin":
-                yield record["origin"], read_origin(record)
-        except (ValueError, KeyError, TypeError, AttributeError):
-            continue
+        if (named := _origin(text)) is not None:
+            yield named
+
+
+def _origin(text: str | bytes) -> tuple[str, Origin] | None:
+    try:
+        record = json.loads(text)
+        return (record["origin"], read_origin(record)) if record["record"] == "origin" else None
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return None
 
 
 def _origin_lines(store: Store) -> Iterator[str | bytes]:

@@ -44,7 +44,7 @@ _MAC: Final = b',"mac":"'
 
 @dataclass(frozen=True, slots=True)
 class SealedFile:
-    """A Parquet file under ``sealed/``, as it was when it was written. Times in Unix nanoseconds."""
+    """A Parquet file under ``sealed/``, as it was written. Times in Unix nanoseconds."""
 
     name: str
     bytes: int

@@ -45,9 +45,12 @@ def _lines(text: mmap.mmap) -> Iterator[tuple[int, int]]:
 
 
 def _copy(path: str, copy: Path) -> str:
-    with open(path, "rb") as segment, copy.open("wb") as short:
-        with mmap.mmap(segment.fileno(), 0, access=mmap.ACCESS_READ) as text:
-            _write_short(text, short)
+    with (
+        open(path, "rb") as segment,
+        copy.open("wb") as short,
+        mmap.mmap(segment.fileno(), 0, access=mmap.ACCESS_READ) as text,
+    ):
+        _write_short(text, short)
     return str(copy)
 
 

@@ -1,7 +1,5 @@
 """SQL over the store for people: the views that are documented, read-only, and nothing else."""
 
-# ruff: noqa: S608 - SQL is put together from constants here
-
 from __future__ import annotations
 
 from contextlib import closing, contextmanager
@@ -70,7 +68,8 @@ def _only_reading(sql: str) -> str:
     statements = duckdb.extract_statements(sql)
     if len(statements) != 1 or statements[0].type != duckdb.StatementType.SELECT:
         raise StoreError(
-            "this is not one statement that only reads\nhint: give one SELECT over uses, keys or gaps"
+            "this is not one statement that only reads\n"
+            "hint: give one SELECT over uses, keys or gaps"
         )
     return statements[0].query
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
@@ -21,16 +20,18 @@ from keytrail.journal.segment import now, utc_day
 from keytrail.store import overlong, sealable, sealed
 from keytrail.store.errors import StoreError
 from keytrail.store.kept import keep_broken, load_records
-from keytrail.store.ledger import Ledger, opened
+from keytrail.store.ledger import opened
 from keytrail.store.live import Flaws, Live
-from keytrail.store.manifest import SealedFile
 from keytrail.store.reading import SEALING_MEMORY, connect, sealed_rows
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from duckdb import DuckDBPyConnection
 
+    from keytrail.store.ledger import Ledger
+    from keytrail.store.manifest import SealedFile
     from keytrail.store.signing import Signer
 
 DAY: Final = 24 * 3600 * 10**9
@@ -92,16 +93,17 @@ def batch(ledger: Ledger, paths: Sequence[str]) -> Iterator[Batch]:
     Raises:
         StoreError: they cannot be read, or the sealed files not be written.
     """
-    with tempfile.TemporaryDirectory(prefix="keytrail-") as spill:
-        with closing(connect(spill, SEALING_MEMORY)) as connection:
-            try:
-                yield Batch(connection, ledger, paths, spill)
-            except duckdb.Error as error:
-                raise StoreError(
-                    f"the journal in {ledger.home} cannot be sealed: {str(error).splitlines()[0]}\n"
-                    "hint: nothing is lost; free disk space in the home and in TMPDIR, and seal "
-                    "again"
-                ) from None
+    with (
+        tempfile.TemporaryDirectory(prefix="keytrail-") as spill,
+        closing(connect(spill, SEALING_MEMORY)) as connection,
+    ):
+        try:
+            yield Batch(connection, ledger, paths, spill)
+        except duckdb.Error as error:
+            raise StoreError(
+                f"the journal in {ledger.home} cannot be sealed: {str(error).splitlines()[0]}\n"
+                "hint: nothing is lost; free disk space in the home and in TMPDIR, and seal again"
+            ) from None
 
 
 class Batch:
@@ -199,8 +201,10 @@ class Batch:
         return {os.path.basename(path) for path, _ in found}
 
     def _folded(self, day: int, overtaken: set[str]) -> list[SealedFile]:
-        """Return the files of ``day`` to write again: those overtaken, and those no larger than
-        what comes to them, so that a day has few files and no use is written often.
+        """Return the files of ``day`` to write again.
+
+        Those overtaken, and those not much larger than what comes to them: so a day has few files,
+        and no use is written often.
         """
         new = self._count(f"SELECT count(*) FROM marks WHERE time // {DAY} = {day}")
         of_day = [file for file in self._ledger.manifest.files if file.first // DAY == day]
