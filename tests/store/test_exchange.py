@@ -7,7 +7,7 @@ from typing import Any
 
 import duckdb
 import pytest
-from google.protobuf import json_format
+from google.protobuf import json_format  # type: ignore[import-untyped]
 from opentelemetry.proto.trace.v1.trace_pb2 import TracesData
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import Event, ReadableSpan
@@ -23,7 +23,7 @@ from opentelemetry.trace import (
 )
 
 from journal.journal_kit import make_span, open_journal
-from keytrail.journal.codec import encode, normalise
+from keytrail.journal.codec import Columns, encode, normalise
 from keytrail.journal.records import Origin, encode_record, origin_content
 from keytrail.store import exporting, otlp_json
 from keytrail.store.errors import StoreError
@@ -103,10 +103,10 @@ def _told(span: ReadableSpan | None) -> Any:
 
 def test_a_sealed_span_is_the_span_that_was(home: Path) -> None:
     """Span, line, Parquet, line, span: equal in everything, hostile values too."""
+    columns: Columns = {"key": "f" * 64, "findings": ("weak", "key_in_url")}
     spans = [_span(), _span(8, parent=None, links=[], events=[], status=Status(), attributes={})]
-    _journal(home, *spans, columns={"key": "f" * 64, "findings": ("weak", "key_in_url")})
+    _journal(home, *spans, columns=columns)
     seal(home, SIGNER)
-    columns = {"key": "f" * 64, "findings": ("weak", "key_in_url")}
     assert [_told(span) for span in _exported(home)] == [
         _told(normalise(span, columns)) for span in spans
     ]
@@ -225,7 +225,7 @@ def test_a_file_that_is_imported_again_changes_nothing(home: Path, tmp_path: Pat
 
 def test_a_file_that_is_not_there_is_told(home: Path, tmp_path: Path) -> None:
     """What, where, and the next step."""
-    with pytest.raises(StoreError, match="missing.jsonl: No such file or directory\nhint: "):
+    with pytest.raises(StoreError, match=r"missing\.jsonl: No such file or directory\nhint: "):
         import_files(home, SIGNER, [tmp_path / "missing.jsonl"])
 
 

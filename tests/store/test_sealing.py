@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from keytrail.store import manifest, sealing
+from keytrail.store import manifest, sealed
 from keytrail.store.errors import StoreError
 from keytrail.store.live import Gap
 from keytrail.store.sealing import Sealing, seal
@@ -228,8 +228,8 @@ def test_a_sealed_file_that_lacks_rows_costs_nothing(
 ) -> None:
     """Before anything is deleted, what was written is counted."""
     write(home, use(0), use(1))
-    real = sealing.sealed.of_uses
-    monkeypatch.setattr(sealing.sealed, "of_uses", lambda uses: f"FROM ({real(uses)}) LIMIT 1")
+    real = sealed.of_uses
+    monkeypatch.setattr(sealed, "of_uses", lambda uses: f"FROM ({real(uses)}) LIMIT 1")
     with pytest.raises(StoreError, match="2 uses were read, 1 written\nhint: nothing is lost"):
         seal(home, SIGNER)
     assert paths_of(home) == ["/orders/0", "/orders/1"]

@@ -9,7 +9,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
 import duckdb
@@ -164,12 +164,9 @@ class _Told:
 def _numbers(home: Path) -> Counter[int]:
     """Return how often each use stands in the store."""
     for _ in range(100):
-        try:
-            with closing(Store(home)) as store:
-                rows = store.all("SELECT (attributes->>'number')::BIGINT FROM uses")
-                return Counter(number for (number,) in rows)
-        except duckdb.IOException:
-            continue
+        with suppress(duckdb.IOException), closing(Store(home)) as store:
+            rows = store.all("SELECT (attributes->>'number')::BIGINT FROM uses")
+            return Counter(number for (number,) in rows)
     raise AssertionError("the store never held still")
 
 

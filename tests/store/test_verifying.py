@@ -86,6 +86,13 @@ def _bits(home: Path) -> list[tuple[Path, int]]:
     ]
 
 
+def _is_told(home: Path) -> bool:
+    try:
+        return bool(verify(home, SIGNER).problems)
+    except StoreError as error:
+        return "version" in str(error)
+
+
 def test_every_bit_that_is_turned_is_detected(home: Path) -> None:
     """In any file, anywhere; and when it is turned back, there is no problem."""
     undetected = []
@@ -94,11 +101,8 @@ def test_every_bit_that_is_turned_is_detected(home: Path) -> None:
         turned = bytearray(content)
         turned[bit // 8] ^= 1 << bit % 8
         path.write_bytes(turned)
-        try:
-            if not verify(home, SIGNER).problems:
-                undetected.append((path.name, bit))
-        except StoreError as error:
-            assert "version" in str(error), error
+        if not _is_told(home):
+            undetected.append((path.name, bit))
         path.write_bytes(content)
     assert undetected == []
     assert verify(home, SIGNER).problems == ()
@@ -227,7 +231,7 @@ def test_a_head_that_is_none_is_told(home: Path, head: str) -> None:
 
 
 def test_a_rotated_pepper_still_proves_what_it_signed(home: Path) -> None:
-    """As long as it is known as a previous one; else that is told, and nothing is taken on trust."""
+    """As long as it is known as a previous one; else that is told."""
     rotated = Peppers(Secret("f" * 32), (Secret(PEPPER),)).manifest_keys()
     write(home, use(50), name="more.ndjson")
     seal(home, Signer(rotated))
@@ -252,7 +256,7 @@ def test_who_changed_the_store_cannot_have_it_sealed_over(home: Path) -> None:
     lines = path.read_bytes().splitlines(keepends=True)
     path.write_bytes(b"".join(lines[:-1]))
     write(home, use(50), name="more.ndjson")
-    with pytest.raises(StoreError, match="was changed by others: manifest.ndjson ends at line"):
+    with pytest.raises(StoreError, match=r"was changed by others: manifest\.ndjson ends at line"):
         seal(home, SIGNER)
     assert (home / "live/2025-11-25/more.ndjson").exists()
 
