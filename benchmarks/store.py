@@ -6,13 +6,14 @@ Prints Markdown, or JSON with ``--json``. Ten million uses need 2 GB of disk for
 from __future__ import annotations
 
 import argparse
+import fcntl
 import json
 import os
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import asdict, dataclass
 from multiprocessing import get_context
 from pathlib import Path
@@ -75,12 +76,23 @@ def measure(uses: int, days: int, runs: int) -> Iterator[Taken]:
         home = Path(directory)
         _apart(_write, home, uses)
         size = sum(path.stat().st_size for path in home.glob("live/*/*.ndjson"))
-        yield from _asked(home, "unsealed", uses, size, runs)
+        with _kept_open(home):
+            yield from _asked(home, "unsealed", uses, size, runs)
         yield _taken("seal", uses, size, [_run(home, "seal")])
         yield from _asked(home, "sealed", uses, _sealed_bytes(home), runs)
         for day in track(range(1, days), "more days", console=Console(stderr=True)):
             _apart(_copy_day, home, day)
         yield from _asked(home, "sealed", uses * days, _sealed_bytes(home), runs)
+
+
+@contextmanager
+def _kept_open(home: Path) -> Iterator[None]:
+    """Hold the segments as their writers do, so that no question seals them."""
+    with ExitStack() as stack:
+        for path in home.glob("live/*/*.ndjson"):
+            segment = stack.enter_context(path.open("rb"))
+            fcntl.flock(segment, fcntl.LOCK_EX)
+        yield
 
 
 def _apart(work: Callable[[Path, int], None], home: Path, number: int) -> None:
