@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
@@ -64,7 +64,8 @@ from keytrail.store.sealing import seal
 from store.sealing_kit import SIGNER
 while True:
     seal(pathlib.Path(sys.argv[1]), SIGNER)
-    time.sleep(0.3)
+    print("sealed", flush=True)
+    time.sleep(0.05)
 """
 _WRITER = """
 import pathlib, sys, time
@@ -180,11 +181,12 @@ def _running(told: _Told) -> Iterator[list[tuple[int, subprocess.Popen[str]]]]:
             told.end(first, process)
 
 
-def _until(holds: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 60
-    while not holds():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
+def _sealer(home: Path) -> subprocess.Popen[str]:
+    """Start one that seals again and again; it has done so once."""
+    process = _start(_SEALER, home)
+    assert process.stdout is not None
+    assert process.stdout.readline() == "sealed\n"
+    return process
 
 
 @pytest.mark.timeout(60 + 12 * KILLS)
@@ -194,7 +196,7 @@ def test_killed_writers_and_sealers_lose_and_double_nothing(home: Path) -> None:
     chosen = random.Random(KILLS)
     counted = 0
     with _running(told) as writers:
-        sealer = _start(_SEALER, home)
+        sealer = _sealer(home)
         for _ in range(KILLS):
             before = counted
             deadline = time.monotonic() + 0.2 + chosen.random()
@@ -205,7 +207,7 @@ def test_killed_writers_and_sealers_lose_and_double_nothing(home: Path) -> None:
             if chosen.random() < 0.5:
                 sealer.kill()
                 sealer.communicate()
-                sealer = _start(_SEALER, home)
+                sealer = _sealer(home)
             else:
                 told.end(*writers.pop(chosen.randrange(len(writers))))
                 writers.append(told.start())
