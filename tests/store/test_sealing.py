@@ -159,6 +159,17 @@ def test_a_later_line_wins_over_a_sealed_one(home: Path) -> None:
     assert sum(file.uses for file in files_of(home)) == 9
 
 
+def test_several_later_lines_win_over_a_sealed_one(home: Path) -> None:
+    """The last of them, in whatever segments they stand."""
+    write(home, use(0, outcome="unknown"), use(1))
+    seal(home, SIGNER)
+    write(home, use(0, outcome="error"), use(0, outcome="denied"), name="b.ndjson")
+    write(home, use(0, outcome="success"), name="c.ndjson")
+    assert rows_of(home, "outcome") == [("success",)] * 2
+    seal(home, SIGNER)
+    assert rows_of(home, "outcome") == [("success",)] * 2
+
+
 def test_uses_without_ids_are_all_sealed(home: Path) -> None:
     """Equal lines of which nobody can tell that they are one use are two."""
     nameless = use(0, trace_id=None, span_id=None)

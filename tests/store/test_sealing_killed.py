@@ -71,7 +71,7 @@ _WRITER = """
 import pathlib, sys, time
 from journal.journal_kit import open_journal
 from keytrail.journal import writer
-writer.MAX_SEGMENT_BYTES = 20_000
+writer.MAX_SEGMENT_BYTES = 100_000
 journal = open_journal(pathlib.Path(sys.argv[1]), journal_interval=0.001)
 number = int(sys.argv[2])
 while True:
@@ -80,7 +80,7 @@ while True:
         number += 1
     assert journal.flush(60)
     print(number, flush=True)
-    time.sleep(0.3)
+    time.sleep(0.5)
 """
 
 

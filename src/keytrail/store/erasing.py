@@ -110,7 +110,7 @@ def _pattern(
             f"SELECT DISTINCT client FROM ({sealed_rows(paths)}) WHERE client IS NOT NULL"
         ).fetchall()
         written |= {client for (client,) in clients if _is_within(client, target.network)}
-    texts = "|".join(re.escape(text).replace("/", "\\/") for text in sorted(written)) or r"\z"
+    texts = "|".join(re.escape(text) for text in sorted(written)) or r"\z"
     if target.network.version == 4:
         return rf"(^|[^0-9.])(?:{texts})($|[^0-9.]|\.$|\.[^0-9])"
     return f"(^|[^0-9A-Fa-f:])(?:{texts})($|[^0-9A-Fa-f:])"

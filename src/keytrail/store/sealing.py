@@ -181,24 +181,21 @@ class Batch:
     def _overtaken(self) -> set[str]:
         """Return the sealed files with a use of which a segment has a later line."""
         oldest = self._live.begins()
-        self._connection.execute("CREATE TEMP TABLE overtaken (identity UBIGINT)")
         recent = [
             str(self._ledger.home / file.path)
             for file in self._ledger.manifest.files
             if oldest is not None and file.last >= oldest
         ]
-        if not recent:
-            return set()
-        found = self._connection.execute(
-            f"SELECT s.filename, m.identity FROM ({sealed_rows(recent)}) s, marks m "
-            f"WHERE s.record IS NULL AND s.time >= {oldest} AND m.time = s.time "
-            "AND m.identity = hash(s.trace_id, s.span_id)"
-        ).fetchall()
-        if found:
-            self._connection.executemany(
-                "INSERT INTO overtaken VALUES (?)", [[identity] for _, identity in found]
+        found = "SELECT NULL::VARCHAR AS filename, NULL::UBIGINT AS identity WHERE false"
+        if recent:
+            found = (
+                f"SELECT DISTINCT s.filename, m.identity FROM ({sealed_rows(recent)}) s, marks m "
+                f"WHERE s.record IS NULL AND s.time >= {oldest} AND m.record IS NULL "
+                "AND m.time = s.time AND m.identity = hash(s.trace_id, s.span_id)"
             )
-        return {os.path.basename(path) for path, _ in found}
+        self._connection.execute(f"CREATE TEMP TABLE overtaken AS {found}")
+        files = self._connection.execute("SELECT DISTINCT filename FROM overtaken").fetchall()
+        return {os.path.basename(path) for (path,) in files}
 
     def _folded(self, day: int, overtaken: set[str]) -> list[SealedFile]:
         """Return the files of ``day`` to write again.
@@ -226,7 +223,8 @@ class Batch:
             files = [str(self._ledger.home / file.path) for file in older]
             rows.append(
                 f"SELECT * EXCLUDE (filename) FROM ({sealed_rows(files)}) WHERE NOT coalesce("
-                "record IS NULL AND hash(trace_id, span_id) IN (FROM overtaken), false)"
+                "record IS NULL AND hash(trace_id, span_id) IN (SELECT identity FROM overtaken), "
+                "false)"
             )
         union = " UNION ALL BY NAME ".join(rows)
         return sealed.write(self._connection, self._ledger, utc_day(day * DAY), union, flaws)
