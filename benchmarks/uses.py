@@ -31,6 +31,8 @@ _TEMPLATES = 3000
 _STATUSES = (200, 200, 200, 200, 200, 201, 401, 403, 404, 429, 500)
 _SPAN = 6 * 3600 * 10**9
 """Nanoseconds from the first use to the last."""
+_PLACE = b"\x00"
+"""Stands for a place's per cent sign until those of the line itself are doubled."""
 _PUT_AT_ONCE = 20_000
 _UNBOUNDED = 2**50
 
@@ -68,10 +70,20 @@ def _lines(templates: list[bytes], uses: int) -> Iterator[bytes]:
         yield _random.choice(templates) % {
             b"key": key,
             b"client": _random.choice(clients),
-            b"time": b"%d" % (begin + number * (_SPAN // uses)),
+            **_times(begin + number * (_SPAN // uses)),
             b"trace": _hex(32),
             b"span": _hex(16),
+            b"parent": _hex(16),
         }
+
+
+def _times(begin: int) -> dict[bytes, bytes]:
+    took = int(_random.lognormvariate(16, 1))
+    return {
+        b"time": b"%d" % begin,
+        b"duration": json.dumps(took / 1e9).encode(),
+        b"end": b"%d" % (begin + took),
+    }
 
 
 def _hex(digits: int) -> bytes:
@@ -86,13 +98,22 @@ def _templates() -> Iterator[bytes]:
             b"key": use["key"],
             b"client": use["client"],
             b"time": str(use["time"]),
+            b"duration": json.dumps(use["duration"]),
+            b"end": str(use["span"]["end"]),
             b"trace": use["trace_id"],
             b"span": use["span_id"],
         }
-        template = line.replace(b"%", b"%%")
+        template = _with_parent(line).replace(b"%", b"%%")
         for name, value in places.items():
             template = template.replace(value.encode(), b"%%(%b)b" % name)
-        yield template
+        yield template.replace(_PLACE, b"%")
+
+
+def _with_parent(line: bytes) -> bytes:
+    """Return the line of a use as the callee of a traced caller journals it."""
+    parent = b'"parent_span_id":"%(parent)b","attributes":'.replace(b"%", _PLACE)
+    told = b'"parent":{"remote":true,"flags":0},"echoes":'
+    return line.replace(b'"attributes":', parent, 1).replace(b'"echoes":', told, 1)
 
 
 def _real_lines() -> list[bytes]:

@@ -102,6 +102,10 @@ class Settings:
     home: Path = _setting(_default_home, "Directory of the journal and the generated pepper.")
     journal_bytes: int = _setting(512 * 1024 * 1024, "Most bytes that the journal may take.")
     journal_days: int = _setting(30, "Days after which closed segments are dropped.")
+    store_bytes: int = _setting(
+        4 * 1024 * 1024 * 1024, "Most bytes that sealed files may take; the oldest are dropped."
+    )
+    store_days: int = _setting(400, "Days after which sealed uses are dropped.")
     journal_interval: float = _setting(
         0.2, "Seconds that a use may wait in memory before it is written."
     )
@@ -302,6 +306,8 @@ _READERS: dict[str, Callable[[str], Any]] = {
     "home": _path,
     "journal_bytes": _number(int, 1024 * 1024),
     "journal_days": _number(int, 1),
+    "store_bytes": _number(int, 1024 * 1024),
+    "store_days": _number(int, 1),
     "journal_interval": _number(float, 0.001),
     "journal_sync": _one_of("off", "batch"),
     "strict": _one_of("off", "on"),

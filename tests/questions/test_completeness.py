@@ -142,14 +142,19 @@ def test_a_journal_that_never_holds_still_is_told(
 
 
 def test_a_line_without_an_end_is_told(home: Path) -> None:
-    """What a power cut left as megabytes of nothing stops the answer, and is named."""
-    path = write(home, use(0), b"\0" * 40_000_000)
-    with pytest.raises(CannotAnswer) as caught:
-        keys(LocalSource(home))
-    what, hint = str(caught.value).split("\n")
-    assert what.startswith(f"the journal in {home} cannot be read: Invalid Input Error: ")
-    assert str(path) in what
-    assert hint == "hint: move the segment out of live/, and keep it for inspection"
+    """What a power cut left as megabytes of nothing costs itself alone."""
+    write(home, use(0), b"\0" * 40_000_000)
+    assert _worth(home) == _completeness(
+        "bounded", "half a line at the end of 1 segment, left by a writer that died"
+    )
+
+
+def test_a_line_that_is_too_long_to_read_is_told(home: Path) -> None:
+    """It is passed over, and the uses behind it are counted."""
+    write(home, use(0), b"\0" * 20_000_000 + b"\n", use(1))
+    answer = keys(LocalSource(home), until="2025-11-26")
+    assert [row[8] for row in answer.rows] == [2]
+    assert answer.completeness == _completeness("bounded", "1 line of the journal cannot be parsed")
 
 
 def test_a_home_that_is_no_directory_is_told(tmp_path: Path) -> None:

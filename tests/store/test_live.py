@@ -11,7 +11,8 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from keytrail.store.live import Condition, Gap, LiveStore
+from keytrail.store.live import Gap
+from keytrail.store.store import Condition, Store
 from store.segment_kit import T0, record, use, write
 
 _WRITER = """
@@ -28,12 +29,12 @@ while True:
 
 
 def _paths(home: Path) -> list[str]:
-    with closing(LiveStore(home)) as store:
+    with closing(Store(home)) as store:
         return [path for (path,) in store.all("SELECT path FROM uses ORDER BY time, path")]
 
 
 def _condition(home: Path) -> Condition:
-    with closing(LiveStore(home)) as store:
+    with closing(Store(home)) as store:
         return store.condition
 
 
@@ -96,7 +97,7 @@ def test_uses_without_ids_are_never_taken_for_copies(home: Path) -> None:
 def test_a_column_of_another_kind_is_empty_and_an_unknown_one_is_passed_over(home: Path) -> None:
     """What another version wrote does not cost the use."""
     write(home, use(0) | {"status": "teapot", "colour": "blue"}, {"time": T0 + 1})
-    with closing(LiveStore(home)) as store:
+    with closing(Store(home)) as store:
         rows = store.all("SELECT time, status, path FROM uses ORDER BY time")
     assert rows == [(T0, None, "/orders/0"), (T0 + 1, None, None)]
 
@@ -187,13 +188,13 @@ def test_what_a_killed_writer_reported_is_read(home: Path) -> None:
     assert writer.stdout is not None
     for _ in range(500):
         writer.stdout.readline()
-    with closing(LiveStore(home)) as store:
+    with closing(Store(home)) as store:
         while_writing = store.all("SELECT count(*) FROM uses")[0][0]
     writer.send_signal(signal.SIGKILL)
     reported = int(writer.stdout.read().split()[-1])
     writer.wait()
     writer.stdout.close()
-    with closing(LiveStore(home)) as store:
+    with closing(Store(home)) as store:
         ((uses, last),) = store.all("SELECT count(*), max(time) FROM uses")
     assert while_writing >= 500
     assert uses == last >= reported
@@ -202,7 +203,7 @@ def test_what_a_killed_writer_reported_is_read(home: Path) -> None:
 def test_a_segment_that_goes_away_makes_the_query_fail(home: Path) -> None:
     """Fewer rows than there were are never an answer."""
     path = write(home, use(0))
-    with closing(LiveStore(home)) as store:
+    with closing(Store(home)) as store:
         path.unlink()
         with pytest.raises(duckdb.IOException):
             store.all("SELECT * FROM uses")
@@ -213,8 +214,8 @@ def test_reading_leaves_nothing_behind(home: Path, tmp_path: Path) -> None:
     write(home, use(0))
     environ = os.environ | {"TMPDIR": str(tmp_path), "PYTHONDONTWRITEBYTECODE": "1"}
     program = (
-        "import pathlib, sys; from keytrail.store.live import LiveStore; "
-        "LiveStore(pathlib.Path(sys.argv[1])).close()"
+        "import pathlib, sys; from keytrail.store.store import Store; "
+        "Store(pathlib.Path(sys.argv[1])).close()"
     )
     subprocess.run([sys.executable, "-c", program, str(home)], check=True, env=environ)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["home"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hmac
-from hashlib import sha256
+from hashlib import sha256, sha512
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
 _ID_TEXT = b"keytrail pepper id"
 _ID_DIGITS = 8
+_MANIFEST_TEXT = b"keytrail manifest"
 
 
 class Peppers:
@@ -20,7 +21,7 @@ class Peppers:
     environment; nothing is decoded.
     """
 
-    __slots__ = ("__states", "id")
+    __slots__ = ("__manifest_keys", "__states", "id")
 
     id: str
     """First eight hex digits of ``HMAC(pepper, "keytrail pepper id")``, of the current pepper."""
@@ -28,6 +29,10 @@ class Peppers:
     def __init__(self, current: Secret, previous: tuple[Secret, ...] = ()) -> None:
         self.__states = tuple(
             hmac.new(pepper.reveal().encode("ascii"), digestmod=sha256)
+            for pepper in (current, *previous)
+        )
+        self.__manifest_keys = tuple(
+            hmac.digest(pepper.reveal().encode("ascii"), _MANIFEST_TEXT, sha512)
             for pepper in (current, *previous)
         )
         self.id = self.fingerprint(_ID_TEXT)[:_ID_DIGITS]
@@ -48,6 +53,15 @@ class Peppers:
     def all(self, key: bytes) -> list[str]:
         """Return the fingerprints under every pepper, the current one's first."""
         return [_hexdigest(state, key) for state in self.__states]
+
+    def manifest_keys(self) -> dict[str, bytes]:
+        """Return the store's signing key of every pepper by the pepper's id, the current one first.
+
+        They come from SHA-512: a caller may present "keytrail manifest" as its key, and read its
+        fingerprint in the journal.
+        """
+        ids = (text[:_ID_DIGITS] for text in self.all(_ID_TEXT))
+        return dict(zip(ids, self.__manifest_keys, strict=True))
 
     def __repr__(self) -> str:
         return f"Peppers(id={self.id!r})"

@@ -6,7 +6,19 @@ import sys
 
 import typer
 
-from keytrail.cli import asking, collector, demo, doctor, fingerprinting, redacting, running
+from keytrail.cli import (
+    asking,
+    collector,
+    demo,
+    doctor,
+    erasing,
+    exchange,
+    fingerprinting,
+    redacting,
+    running,
+    sealing,
+    sql,
+)
 from keytrail.cli.errors import CommandError
 
 _ARGUMENTS_AS_THEY_ARE = {"ignore_unknown_options": True, "allow_interspersed_args": False}
@@ -23,6 +35,12 @@ app = typer.Typer(
 )
 app.command("keys")(asking.keys)
 app.command("uses")(asking.uses)
+app.command("seal")(sealing.seal)
+app.command("verify")(sealing.verify)
+app.command("erase")(erasing.erase)
+app.command("sql")(sql.sql)
+app.command("import")(exchange.import_)
+app.command("export")(exchange.export)
 app.command("run", context_settings=_ARGUMENTS_AS_THEY_ARE)(running.run)
 app.command("doctor")(doctor.doctor)
 app.command("demo")(demo.demo)

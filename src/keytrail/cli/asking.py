@@ -10,6 +10,7 @@ import typer
 
 from keytrail.cli.errors import CommandError
 from keytrail.cli.options import Format, Home, read_settings
+from keytrail.cli.sealing import seal_where_worthwhile
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -152,8 +153,10 @@ def _answer(home: Path | None, form: Format, ask: Callable[[Source], Answer]) ->
     from keytrail.report import write
     from keytrail.sources import CannotAnswer, connect
 
+    settings = read_settings(home)
+    seal_where_worthwhile(settings)
     try:
-        write(ask(connect(read_settings(home))), form, sys.stdout, sys.stderr)
+        write(ask(connect(settings)), form, sys.stdout, sys.stderr)
         sys.stdout.flush()
     except BrokenPipeError:
         _let_go_of_stdout()

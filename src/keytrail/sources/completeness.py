@@ -12,7 +12,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from keytrail.store.delivered import Delivered
-    from keytrail.store.live import Condition, Gap
+    from keytrail.store.live import Gap
+    from keytrail.store.manifest import Entry
+    from keytrail.store.store import Condition
 
 _LOSSES: Final = {
     "queue_full": "the queue in memory was full",
@@ -36,6 +38,7 @@ def judge(
     reasons = (
         *_bounds(wanted, home, condition),
         *_holes(condition),
+        *(_removed(entry) for entry in condition.removed if _overlaps(wanted, entry)),
         *_losses([gap for gap in condition.gaps if _concerns(wanted, gap)]),
         *(_elsewhere(sent) for sent in deliveries),
     )
@@ -63,6 +66,8 @@ def _bounds(wanted: Filter, home: Path, condition: Condition) -> Iterator[str]:
 def _holes(condition: Condition) -> Iterator[str]:
     if condition.unreadable:
         yield f"{_many(condition.unreadable, 'segment')} cannot be read by this user"
+    if condition.damaged:
+        yield f"{_many(len(condition.damaged), 'sealed file')} missing or cut: run keytrail verify"
     if condition.bad:
         yield f"{_many(condition.bad, 'line')} of the journal cannot be parsed"
     if condition.torn:
@@ -71,6 +76,21 @@ def _holes(condition: Condition) -> Iterator[str]:
     if len(condition.peppers) > 1:
         peppers = f"{len(condition.peppers)} peppers ({', '.join(condition.peppers)})"
         yield f"keys were fingerprinted under {peppers}: one key may appear as several"
+
+
+def _removed(entry: Entry) -> str:
+    told = entry.told
+    uses = _many(told["uses"], "use")
+    when = f"from {_when(told['first'])} to {_when(told['last'])}"
+    if entry.event == "drop":
+        return f"{uses} {when} dropped: the store keeps so many {told['reason']}"
+    return f"{uses} {when} erased or made nameless for one {told['what']} ({_when(entry.time)})"
+
+
+def _overlaps(wanted: Filter, entry: Entry) -> bool:
+    return (wanted.since is None or entry.told["last"] >= wanted.since) and (
+        wanted.until is None or entry.told["first"] <= wanted.until
+    )
 
 
 def _losses(gaps: Sequence[Gap]) -> Iterator[str]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from keytrail.sources.source import Filter, Network
-    from keytrail.store.live import LiveStore
+    from keytrail.store.store import Store
 
 _FINGERPRINT_START: Final = re.compile(r"[0-9a-f]{8,64}")
 _EQUAL: Final = ("service", "host", "direction", "outcome", "owner", "provider")
@@ -31,7 +31,7 @@ def columns(wanted: Filter) -> set[str]:
     return {column for name in asked for column in _COLUMNS.get(name, (name,))}
 
 
-def condition(store: LiveStore, wanted: Filter) -> tuple[str, list[object]]:
+def condition(store: Store, wanted: Filter) -> tuple[str, list[object]]:
     """Return the condition and the values of its question marks."""
     terms: list[tuple[str, list[object]]] = [("true", [])]
     if wanted.since is not None:
@@ -64,7 +64,7 @@ def _of_key(key: str) -> tuple[str, list[object]]:
     return "key_id = ?", [key]
 
 
-def _addresses(store: LiveStore, network: Network) -> list[str]:
+def _addresses(store: Store, network: Network) -> list[str]:
     """Every recorded client within ``network``: its text forms are too many for SQL."""
     clients = store.all("SELECT DISTINCT client FROM uses WHERE client IS NOT NULL")
     return [client for (client,) in clients if _is_within(client, network)]

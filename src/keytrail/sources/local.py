@@ -13,7 +13,8 @@ from keytrail.sources.completeness import judge
 from keytrail.sources.conditions import columns, condition
 from keytrail.sources.source import USE_COLUMNS, CannotAnswer, Filter, Found, Row
 from keytrail.store import delivered
-from keytrail.store.live import LiveStore, StoreError
+from keytrail.store.errors import StoreError
+from keytrail.store.store import Store
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -72,7 +73,7 @@ class LocalSource:
 
     def _read_once(self, wanted: Filter, sql: str, read: set[str] | None) -> Found:
         now = time.time_ns()
-        store = LiveStore(self._home, read)
+        store = Store(self._home, read)
         try:
             where, values = condition(store, wanted)
             store.execute(sql.format(where), values)
@@ -83,7 +84,7 @@ class LocalSource:
         return Found(_rows(store), judge(wanted, now, self._home, store.condition, deliveries))
 
 
-def _rows(store: LiveStore) -> Iterator[Row]:
+def _rows(store: Store) -> Iterator[Row]:
     with closing(store):
         while rows := store.fetch(_ROWS_AT_ONCE):
             yield from rows
@@ -95,7 +96,7 @@ def _unreadable(home: Path, error: Exception) -> str:
     if isinstance(error, duckdb.OutOfMemoryException):
         return "too many uses match for the memory at hand\nhint: ask for less time, or a --limit"
     again = isinstance(error, duckdb.IOException)
-    hint = "ask again" if again else "move the segment out of live/, and keep it for inspection"
+    hint = "ask again" if again else "`keytrail verify` tells which sealed files were changed"
     return f"the journal in {home} cannot be read: {str(error).splitlines()[0]}\nhint: {hint}"
 
 

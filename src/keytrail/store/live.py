@@ -1,34 +1,28 @@
-"""The uses in the live segments as one relation, read while writers write."""
+"""The uses in live segments as one relation, read while writers write."""
 
 # ruff: noqa: S608 - SQL is put together from constants here, paths come quoted from reading.py
 
 from __future__ import annotations
 
-import tempfile
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from keytrail.store import segments
-from keytrail.store.reading import connect, lines_of
+from keytrail.store.reading import lines_of
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
-    from pathlib import Path
 
-_MARKS: Final = ("filename", "record", "time", "pepper_id")
-_IS_USE: Final = "record IS NULL AND time IS NOT NULL"
-_IS_BROKEN: Final = "record IS NULL AND time IS NULL"
-_IDENTITY: Final = (
+    from duckdb import DuckDBPyConnection
+
+MARKS: Final = ("filename", "record", "time", "pepper_id")
+IDENTITY: Final = (
     "CASE WHEN trace_id IS NOT NULL AND span_id IS NOT NULL THEN hash(trace_id, span_id) END"
 )
-_IS_REPEATED: Final = f"coalesce({_IDENTITY} IN (FROM repeated), false)"
-_USES_OF: Final = (
-    f"SELECT * EXCLUDE (record, filename, attributes, span) FROM ({{}}) WHERE {_IS_USE}"
-)
-
-
-class StoreError(Exception):
-    """The journal cannot be read; says what, where, and a hint."""
+_IS_USE: Final = "record IS NULL AND time IS NOT NULL"
+_IS_BROKEN: Final = "record IS NULL AND time IS NULL"
+_IS_REPEATED: Final = f"coalesce({IDENTITY} IN (FROM repeated), false)"
+_USES_OF: Final = f"SELECT * EXCLUDE (record, filename) FROM ({{}}) WHERE {_IS_USE}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,136 +36,116 @@ class Gap:
     """How many were lost."""
 
 
-@dataclass(frozen=True, slots=True)
-class Condition:
-    """What one reading of the live segments found beside the uses."""
+GAPS_OF: Final = (
+    "SELECT coalesce(time, 0), coalesce(reason, 'unknown'), "
+    "coalesce(TRY_CAST(attributes->>'uses' AS BIGINT), 0) FROM ({}) WHERE record = 'gap'"
+)
 
-    begins: int | None
-    """Unix nanoseconds of the oldest record; ``None`` for an empty journal."""
-    unreadable: int
-    """Segments that could not be read."""
+
+@dataclass(frozen=True, slots=True)
+class Flaws:
+    """What is wrong with some segments."""
+
     bad: int
     """Whole lines that are no record."""
     torn: int
     """Segments whose last line was cut short when its writer died."""
-    gaps: tuple[Gap, ...]
-    peppers: tuple[str, ...]
-    """The ids of the peppers under which keys were fingerprinted."""
+
+    def __add__(self, other: Flaws) -> Flaws:
+        return Flaws(self.bad + other.bad, self.torn + other.torn)
 
 
-class LiveStore:
-    """One reading of the live segments under ``home``.
+class Live:
+    """One reading of the segments at ``paths``, oldest change first.
 
-    The relation ``uses`` has the columns of a use, one row a use: a use that was written twice
-    counts once, and its later line wins. A query that says beforehand which few ``columns`` it
-    reads spares a second reading of the lines, unless some were written twice. A segment that goes
-    away meanwhile, because it was delivered, makes a query raise ``duckdb.IOException``: read
-    again.
+    One row a use: a use that was written twice counts once, and its later line wins. Leaves tables
+    ``marks`` (one narrow row a line, with ``columns`` and ``identity``) and ``repeated``.
 
     Raises:
-        StoreError: the journal's directory cannot be listed.
         duckdb.InvalidInputException: a segment holds a line of more than 16 MiB.
     """
 
-    def __init__(self, home: Path, columns: Collection[str] | None = None) -> None:
-        self._columns = None if columns is None else sorted({*columns, *_MARKS})
-        found = _find(home)
-        self._spill = tempfile.TemporaryDirectory(prefix="keytrail-")
-        self._connection = connect(self._spill.name)
-        try:
-            self._create_marks(found.readable)
-            self._create_uses(found.readable)
-            self.condition = self._examine(found)
-        except BaseException:
-            self.close()
-            raise
+    def __init__(
+        self, connection: DuckDBPyConnection, paths: Sequence[str], columns: Collection[str] = ()
+    ) -> None:
+        self._connection = connection
+        self._paths = paths
+        self._columns = sorted({*columns, *MARKS})
+        self._mark()
+        self._doubled = self.files("identity IN (FROM repeated)")
+        self._choose_copies()
 
-    def close(self) -> None:
-        """Give back memory and temporary files; may be called twice."""
-        self._connection.close()
-        self._spill.cleanup()
-
-    def execute(self, sql: str, values: Sequence[object] = ()) -> None:
-        """Run ``sql`` over ``uses``; its rows must be fetched before the next query."""
-        self._connection.execute(sql, values)
-
-    def fetch(self, most: int) -> list[tuple[Any, ...]]:
-        """Return the next rows of the last ``execute``; empty after the last one."""
-        return self._connection.fetchmany(most)
-
-    def all(self, sql: str) -> list[tuple[Any, ...]]:
-        """Return every row of ``sql``."""
-        return self._connection.execute(sql).fetchall()
-
-    def _create_marks(self, paths: Sequence[str]) -> None:
-        """One narrow row a line: enough to find copies, broken lines and the audit's own."""
-        self.execute(f"CREATE TEMP VIEW lines AS {lines_of(paths)}")
-        columns = ", ".join(self._columns or _MARKS)
-        self.execute(
-            f"CREATE TEMP TABLE marks AS SELECT {columns}, {_IDENTITY} AS identity FROM lines"
+    def _mark(self) -> None:
+        self._connection.execute(
+            f"CREATE TEMP TABLE marks AS SELECT {', '.join(self._columns)}, "
+            f"{IDENTITY} AS identity FROM ({lines_of(self._paths)})"
         )
-
-    def _create_uses(self, paths: Sequence[str]) -> None:
-        """Compare lines only of segments with an identity that stands twice: that is dear."""
-        self.execute(
+        self._connection.execute(
             "CREATE TEMP TABLE repeated AS SELECT identity FROM marks "
             f"WHERE identity IS NOT NULL AND {_IS_USE} GROUP BY identity HAVING count(*) > 1"
         )
-        doubled = self._files("identity IN (FROM repeated)")
-        if not doubled:
-            source = "lines" if self._columns is None else "marks"
-            columns = "*" if self._columns is None else ", ".join(self._columns)
-            reading = f"SELECT {columns} FROM {source} WHERE {_IS_USE}"
-            self.execute(f"CREATE TEMP VIEW uses AS {reading}")
+
+    def _choose_copies(self) -> None:
+        """Compare lines only of segments with an identity that stands twice: that is dear."""
+        if not self._doubled:
             return
-        lines = lines_of([path for path in paths if path in doubled])
+        lines = lines_of([path for path in self._paths if path in self._doubled])
         placed = f"SELECT *, row_number() OVER () AS place FROM ({lines})"
-        self.execute(f"CREATE TEMP TABLE copies AS {_USES_OF.format(placed)} AND {_IS_REPEATED}")
-        self.execute(
-            f"CREATE TEMP VIEW uses AS {_USES_OF.format('FROM lines')} AND NOT {_IS_REPEATED} "
-            "UNION ALL BY NAME SELECT * EXCLUDE (place) FROM copies "
+        self._connection.execute(
+            f"CREATE TEMP TABLE copies AS SELECT * EXCLUDE (place) "
+            f"FROM ({_USES_OF.format(placed)} AND {_IS_REPEATED}) "
             "QUALIFY row_number() OVER (PARTITION BY trace_id, span_id ORDER BY place DESC) = 1"
         )
 
-    def _examine(self, found: segments.Segments) -> Condition:
-        broken = self._files(_IS_BROKEN)
-        flaws = {path: segments.inspect(path) for path in broken}
-        return Condition(
-            begins=self.all("SELECT min(time) FROM marks")[0][0],
-            unreadable=found.unreadable,
-            bad=sum(_bad(flaws[path], lines) for path, lines in broken.items()),
-            torn=sum(flaw.torn for flaw in flaws.values()),
-            gaps=self._gaps() if self._files("record = 'gap'") else (),
-            peppers=self._peppers(),
+    def uses(self, paths: Sequence[str] | None = None) -> str:
+        """Return the query for the uses, of the segments at ``paths`` or of all."""
+        lines = lines_of(self._paths if paths is None else paths)
+        if not self._doubled:
+            return _USES_OF.format(lines)
+        return f"{_USES_OF.format(lines)} AND NOT {_IS_REPEATED} UNION ALL BY NAME FROM copies"
+
+    def marked_uses(self) -> str:
+        """Return the query for the uses with only the columns that the marks have."""
+        if self._doubled:
+            return self.uses()
+        return f"SELECT {', '.join(self._columns)} FROM marks WHERE {_IS_USE}"
+
+    def begins(self) -> int | None:
+        """Return the time of the oldest record, Unix nanoseconds."""
+        begins: int | None = self._all("SELECT min(time) FROM marks")[0][0]
+        return begins
+
+    def flaws(self, *, closed: bool = False) -> Flaws:
+        """Return what is wrong with the segments; ``closed``: it is known that nobody writes."""
+        broken = self.broken()
+        found = {path: segments.inspect(path, closed=closed) for path in broken}
+        return Flaws(
+            bad=sum(_bad(found[path], lines) for path, lines in broken.items()),
+            torn=sum(flaw.torn for flaw in found.values()),
         )
 
-    def _files(self, where: str) -> dict[str, int]:
-        """Return the segments with marked lines and how many each has."""
-        return dict(self.all(f"SELECT filename, count(*) FROM marks WHERE {where} GROUP BY ALL"))
+    def broken(self) -> dict[str, int]:
+        """Return how many lines are no record, by segment."""
+        return self.files(_IS_BROKEN)
 
-    def _peppers(self) -> tuple[str, ...]:
-        rows = self.all(f"SELECT DISTINCT pepper_id FROM marks WHERE {_IS_USE} ORDER BY ALL")
+    def gaps(self) -> tuple[Gap, ...]:
+        """Return what the writers noted as lost."""
+        noted = list(self.files("record = 'gap'"))
+        return tuple(Gap(*row) for row in self._all(GAPS_OF.format(lines_of(noted))))
+
+    def peppers(self) -> tuple[str, ...]:
+        """Return the ids of the peppers of the uses."""
+        rows = self._all(f"SELECT DISTINCT pepper_id FROM marks WHERE {_IS_USE}")
         return tuple(pepper for (pepper,) in rows if pepper is not None)
 
-    def _gaps(self) -> tuple[Gap, ...]:
-        rows = self.all(
-            "SELECT coalesce(time, 0), coalesce(reason, 'unknown'), "
-            "coalesce(TRY_CAST(attributes->>'uses' AS BIGINT), 0) "
-            "FROM lines WHERE record = 'gap' ORDER BY ALL"
-        )
-        return tuple(Gap(*row) for row in rows)
+    def files(self, where: str) -> dict[str, int]:
+        """Return the segments with marked lines and how many each has."""
+        return dict(self._all(f"SELECT filename, count(*) FROM marks WHERE {where} GROUP BY ALL"))
+
+    def _all(self, sql: str) -> list[tuple[Any, ...]]:
+        return self._connection.execute(sql).fetchall()
 
 
 def _bad(flaws: segments.Flaws, broken: int) -> int:
     """Of the lines that DuckDB found broken, one may be a last line that is being written."""
     return min(max(flaws.bad, broken - 1), broken)
-
-
-def _find(home: Path) -> segments.Segments:
-    try:
-        return segments.find(home)
-    except OSError as error:
-        raise StoreError(
-            f"the journal in {home} cannot be read: {error.strerror}\n"
-            "hint: run keytrail as the user that the services run as, or set KEYTRAIL_HOME"
-        ) from None

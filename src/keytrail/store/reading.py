@@ -1,4 +1,6 @@
-"""DuckDB over segments: the connection, and the lines of some segments as a relation."""
+"""DuckDB over segments and sealed files: the connection, and both as relations."""
+
+# ruff: noqa: S608 - SQL is put together from names of our own columns, and paths that are quoted
 
 from __future__ import annotations
 
@@ -11,6 +13,9 @@ from keytrail.journal.columns import COLUMNS, ColumnType
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+MEMORY: Final = "200MB"
+SEALING_MEMORY: Final = "400MB"
+
 _SQL_TYPE: Final[dict[ColumnType, str]] = {
     "text": "VARCHAR",
     "integer": "BIGINT",
@@ -19,20 +24,28 @@ _SQL_TYPE: Final[dict[ColumnType, str]] = {
     "texts": "VARCHAR[]",
     "json": "JSON",
 }
+END: Final = '"end":[0-9]{1,19}'
+"""Where a span's end stands in its text; the first place is the span's own."""
+_SPAN: Final = f"""
+CASE WHEN elapsed IS NULL THEN span
+     ELSE regexp_replace(span, '{END}', '"end":' || (time + elapsed)) END::JSON AS span
+"""
 
 
-def connect(spill: str) -> duckdb.DuckDBPyConnection:
-    """Return a connection of bounded memory that loads nothing and spills into ``spill``."""
-    return duckdb.connect(
+def connect(spill: str, memory: str = MEMORY) -> duckdb.DuckDBPyConnection:
+    """Return a connection of bounded ``memory`` that loads nothing and spills into ``spill``."""
+    connection = duckdb.connect(
         ":memory:",
         config={
             "threads": "2",
-            "memory_limit": "700MB",
+            "memory_limit": memory,
             "temp_directory": spill,
             "autoinstall_known_extensions": "false",
             "autoload_known_extensions": "false",
         },
     )
+    connection.execute("SET enable_progress_bar = false")  # it would stand in the answer
+    return connection
 
 
 def lines_of(paths: Sequence[str]) -> str:
@@ -43,10 +56,22 @@ def lines_of(paths: Sequence[str]) -> str:
     if not paths:
         return _no_lines()
     columns = ", ".join(f"'{name}': '{_SQL_TYPE[kind]}'" for name, kind in COLUMNS.items())
-    files = ", ".join(_literal(path) for path in paths)
     return (
-        f"SELECT * FROM read_json([{files}], columns={{{columns}}}, "  # noqa: S608 - quoted
+        f"SELECT * FROM read_json({_list(paths)}, columns={{{columns}}}, "
         "format='newline_delimited', ignore_errors=true, filename=true)"
+    )
+
+
+def sealed_rows(paths: Sequence[str]) -> str:
+    """Return the query for the rows of sealed files as they stand there, with ``filename``."""
+    return f"SELECT * FROM read_parquet({_list(paths)}, union_by_name=true, filename=true)"
+
+
+def sealed_uses(paths: Sequence[str]) -> str:
+    """Return the query for the uses in sealed files, with the columns that lines have."""
+    return (
+        f"SELECT * EXCLUDE (elapsed, filename) REPLACE (attributes::JSON AS attributes, {_SPAN}) "
+        f"FROM ({sealed_rows(paths)}) WHERE record IS NULL"
     )
 
 
@@ -55,7 +80,15 @@ def _no_lines() -> str:
     return f"SELECT {columns}, NULL::VARCHAR AS filename WHERE false"
 
 
-def _literal(path: str) -> str:
-    """Return ``path`` as a SQL text that DuckDB does not take for a pattern."""
-    plain = "".join(f"[{letter}]" if letter in "*?[" else letter for letter in path)
-    return "'" + plain.replace("'", "''") + "'"
+def _list(paths: Sequence[str]) -> str:
+    return f"[{', '.join(map(literal, paths))}]"
+
+
+def literal(path: str) -> str:
+    """Return ``path`` as a SQL text that DuckDB does not take for a pattern when it reads."""
+    return quoted("".join(f"[{letter}]" if letter in "*?[" else letter for letter in path))
+
+
+def quoted(text: str) -> str:
+    """Return ``text`` as a SQL text."""
+    return "'" + text.replace("'", "''") + "'"

@@ -73,21 +73,25 @@ def _is_readable(path: str) -> bool:
     return not os.path.exists(path) or os.access(path, os.R_OK)
 
 
-def inspect(path: str) -> Flaws:
-    """Read one segment line by line and say what is wrong; one that has gone has no flaw."""
+def inspect(path: str, *, closed: bool = False) -> Flaws:
+    """Read one segment line by line and say what is wrong; one that has gone has no flaw.
+
+    ``closed``: it is known that nobody writes to it; else its lock tells.
+    """
     bad = 0
     line = b"\n"
     try:
         with open(path, "rb") as segment:
             for line in segment:
-                bad += line.endswith(b"\n") and not _is_record(line)
-            torn = not line.endswith(b"\n") and not _is_record(line)
-            return Flaws(bad=bad, torn=torn and not _is_open(segment.fileno()))
+                bad += line.endswith(b"\n") and not is_record(line)
+            torn = not line.endswith(b"\n") and not is_record(line)
+            return Flaws(bad=bad, torn=torn and (closed or not _is_open(segment.fileno())))
     except FileNotFoundError:
         return Flaws(bad=0, torn=False)
 
 
-def _is_record(line: bytes) -> bool:
+def is_record(line: bytes) -> bool:
+    """Return whether a line is a use or one of the audit's own records."""
     try:
         record = json.loads(line.decode(), parse_constant=_refuse)
     except ValueError:

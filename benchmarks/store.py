@@ -1,0 +1,204 @@
+"""The store with millions of sealed uses, whole processes: ``python -m benchmarks.store``.
+
+Prints Markdown, or JSON with ``--json``. Ten million uses need 2 GB of disk for a while.
+"""
+
+from __future__ import annotations
+
+import argparse
+import fcntl
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, closing, contextmanager
+from dataclasses import asdict, dataclass
+from multiprocessing import get_context
+from pathlib import Path
+from statistics import median
+from tempfile import TemporaryDirectory
+
+from rich.console import Console
+from rich.progress import track
+
+from benchmarks import machine
+from benchmarks.uses import write_journal
+from keytrail.cli.signing import signer
+from keytrail.settings import Settings
+from keytrail.store import manifest, sealed
+from keytrail.store.ledger import opened
+from keytrail.store.live import Flaws
+from keytrail.store.reading import SEALING_MEMORY, connect, sealed_rows
+from keytrail.store.sealing import DAY
+
+MILLION = 1_000_000
+RUNS = 7
+NEWEST = 1000
+PACKAGES = ("duckdb",)
+_PEAK_UNIT = 1 if sys.platform == "darwin" else 1024
+"""Bytes in which the kernel tells a process's peak memory."""
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """Several runs of one command; medians, and the most memory of any."""
+
+    what: str
+    uses: int
+    seconds: float
+    least_seconds: float
+    cpu_seconds: float
+    peak_bytes: int
+    bytes_per_use: float
+
+
+def main() -> None:
+    """Fill a store, ask it, and print what it took."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.store", description=__doc__)
+    parser.add_argument("--uses", type=int, default=MILLION, help="of one day")
+    parser.add_argument("--days", type=int, default=10)
+    parser.add_argument("--runs", type=int, default=RUNS)
+    parser.add_argument("--json", action="store_true")
+    options = parser.parse_args()
+    taken = list(measure(options.uses, options.days, options.runs))
+    measured_on = machine.describe(PACKAGES)
+    if options.json:
+        print(json.dumps({"machine": measured_on, "taken": [asdict(one) for one in taken]}))
+    else:
+        print(f"{table(taken)}\n\n{measured_on}.")
+
+
+def measure(uses: int, days: int, runs: int) -> Iterator[Taken]:
+    """Ask a journal of ``uses``, seal it, ask again, and once more with so many ``days`` of it."""
+    with TemporaryDirectory() as directory:
+        home = Path(directory)
+        _apart(_write, home, uses)
+        size = sum(path.stat().st_size for path in home.glob("live/*/*.ndjson"))
+        with _kept_open(home):
+            yield from _asked(home, "unsealed", uses, size, runs)
+        yield _taken("seal", uses, size, [_run(home, "seal")])
+        yield from _asked(home, "sealed", uses, _sealed_bytes(home), runs)
+        for day in track(range(1, days), "more days", console=Console(stderr=True)):
+            _apart(_copy_day, home, day)
+        yield from _asked(home, "sealed", uses * days, _sealed_bytes(home), runs)
+
+
+@contextmanager
+def _kept_open(home: Path) -> Iterator[None]:
+    """Hold the segments as their writers do, so that no question seals them."""
+    with ExitStack() as stack:
+        for path in home.glob("live/*/*.ndjson"):
+            segment = stack.enter_context(path.open("rb"))
+            fcntl.flock(segment, fcntl.LOCK_EX)
+        yield
+
+
+def _apart(work: Callable[[Path, int], None], home: Path, number: int) -> None:
+    """Work in a process of its own: the kernel counts a parent's memory as its children's peak.
+
+    Raises:
+        SystemExit: it failed.
+    """
+    process = get_context("spawn").Process(target=work, args=(home, number))
+    process.start()
+    process.join()
+    if process.exitcode:
+        raise SystemExit(f"{work.__name__} ended with {process.exitcode}")
+
+
+def _write(home: Path, uses: int) -> None:
+    for _ in write_journal(home, uses):
+        pass
+
+
+def _sealed_bytes(home: Path) -> int:
+    return sum(file.bytes for file in manifest.read(home).files)
+
+
+def _asked(home: Path, state: str, uses: int, size: int, runs: int) -> Iterator[Taken]:
+    answer = subprocess.run(
+        _command(home, "keys", "--format", "json"), check=True, stdout=subprocess.PIPE
+    ).stdout
+    rows = json.loads(answer)["rows"]
+    if (counted := sum(row["uses"] for row in rows)) != uses:
+        raise SystemExit(f"keytrail keys counted {counted} of {uses} uses")
+    newest = ("uses", "--key", rows[0]["key"], "--limit", str(NEWEST), "--format", "ndjson")
+    for what, arguments in (("keys", ("keys",)), (f"newest {NEWEST:,} uses of a key", newest)):
+        asking = track(range(runs), f"{what}, {uses:,} {state}", console=Console(stderr=True))
+        yield _taken(f"{what}, {state}", uses, size, [_run(home, *arguments) for _ in asking])
+
+
+@dataclass(frozen=True, slots=True)
+class _Run:
+    seconds: float
+    cpu_seconds: float
+    peak_bytes: int
+
+
+def _taken(what: str, uses: int, size: int, runs: Sequence[_Run]) -> Taken:
+    return Taken(
+        what=what,
+        uses=uses,
+        seconds=median(run.seconds for run in runs),
+        least_seconds=min(run.seconds for run in runs),
+        cpu_seconds=median(run.cpu_seconds for run in runs),
+        peak_bytes=max(run.peak_bytes for run in runs),
+        bytes_per_use=size / uses,
+    )
+
+
+def _run(home: Path, *arguments: str) -> _Run:
+    begin = time.perf_counter()
+    process = subprocess.Popen(
+        _command(home, *arguments), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    _, status, usage = os.wait4(process.pid, 0)
+    seconds = time.perf_counter() - begin
+    process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode:
+        raise SystemExit(f"keytrail {arguments[0]} ended with {process.returncode}")
+    return _Run(seconds, usage.ru_utime + usage.ru_stime, usage.ru_maxrss * _PEAK_UNIT)
+
+
+def _command(home: Path, *arguments: str) -> list[str]:
+    return [str(Path(sys.executable).with_name("keytrail")), *arguments, "--home", str(home)]
+
+
+def _copy_day(home: Path, day: int) -> None:
+    """Seal the first day's uses once more, so many days earlier and under ids of their own."""
+    first = manifest.read(home).files[-1]
+    moved = (
+        "SELECT * EXCLUDE (filename) REPLACE "
+        f"(time - {day * DAY} AS time, md5(trace_id || '{day}') AS trace_id, "
+        f"md5(span_id || '{day}')[:16] AS span_id, "
+        f"md5(parent_span_id || '{day}')[:16] AS parent_span_id) "
+        f"FROM ({sealed_rows([str(home / first.path)])}) WHERE record IS NULL"
+    )
+    name = time.strftime("%Y-%m-%d", time.gmtime(first.first // 10**9 - day * 86_400))
+    with (
+        opened(home, signer(Settings(home=home))) as ledger,
+        TemporaryDirectory() as spill,
+        closing(connect(spill, SEALING_MEMORY)) as connection,
+    ):
+        file = sealed.write(connection, ledger, name, moved, Flaws(0, 0))
+        ledger.commit("seal", [file] if file is not None else [])
+
+
+def table(taken: Sequence[Taken]) -> str:
+    """Return every figure as Markdown."""
+    lines = [
+        "| | uses | median | least | CPU | peak memory | bytes a use |",
+        "|---|--:|--:|--:|--:|--:|--:|",
+    ]
+    lines += [
+        f"| {one.what} | {one.uses:,} | {one.seconds:.2f} s | {one.least_seconds:.2f} s "
+        f"| {one.cpu_seconds:.2f} s | {one.peak_bytes / 2**20:,.0f} MiB | {one.bytes_per_use:.1f} |"
+        for one in taken
+    ]
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,85 @@
+"""The segments that may be sealed: closed, and not meant for delivery."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import time
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Final
+
+from keytrail.journal.cursor import sidecar
+from keytrail.journal.segment import segments
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from keytrail.journal.segment import Found
+
+_MOST_SEGMENTS: Final = 200
+_MOST_BYTES: Final = 1024 * 1024 * 1024
+_WORTHWHILE_BYTES: Final = 64 * 1024 * 1024
+_WORTHWHILE_SECONDS: Final = 24 * 3600
+
+
+def sealable(home: Path) -> list[Found]:
+    """Return the closed segments of ``home`` that nobody is to deliver, the oldest first."""
+    return [
+        found
+        for found in segments(home)
+        if found.state == "closed" and not sidecar(found.path).exists()
+    ]
+
+
+def is_worthwhile(home: Path) -> bool:
+    """Return whether reading what could be sealed takes long, or some of it is a day old."""
+    found = sealable(home)
+    if sum(segment.size for segment in found) >= _WORTHWHILE_BYTES:
+        return True
+    return any(_age(segment.path) >= _WORTHWHILE_SECONDS for segment in found)
+
+
+def _age(path: Path) -> float:
+    try:
+        return time.time() - path.stat().st_mtime
+    except FileNotFoundError:
+        return 0
+
+
+@contextmanager
+def held(home: Path) -> Iterator[list[Path]]:
+    """Hold as many sealable segments as one sealing may take, in the order in which they changed.
+
+    While they are held, they count as open, so that no service deletes them for want of room.
+    """
+    with contextlib.ExitStack() as stack:
+        taken: list[tuple[int, Path]] = []
+        size = 0
+        for found in sealable(home):
+            if len(taken) == _MOST_SEGMENTS or (taken and size + found.size > _MOST_BYTES):
+                break
+            if (changed := _hold(found.path, stack)) is not None:
+                taken.append((changed, found.path))
+                size += found.size
+        yield [path for _, path in sorted(taken)]
+
+
+def _hold(path: Path, stack: contextlib.ExitStack) -> int | None:
+    """Return when a segment changed last; ``None`` where it is no longer there or somebody's."""
+    try:
+        path.name.encode()
+        descriptor = os.open(path, os.O_RDWR)
+    except (OSError, UnicodeEncodeError):
+        return None
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        gone = os.fstat(descriptor).st_nlink == 0 or sidecar(path).exists()
+    except OSError:
+        gone = True
+    if gone:
+        os.close(descriptor)
+        return None
+    stack.callback(os.close, descriptor)
+    return os.fstat(descriptor).st_mtime_ns
