@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from keytrail.questions.answer import Answer
-from keytrail.questions.filters import QuestionError
+from keytrail.questions.errors import QuestionError
 from keytrail.questions.keys import keys
 from keytrail.questions.uses import uses
 

@@ -22,9 +22,7 @@ _IDENTITY: Final = (
     "CASE WHEN trace_id IS NOT NULL AND span_id IS NOT NULL THEN hash(trace_id, span_id) END"
 )
 _IS_REPEATED: Final = f"coalesce({_IDENTITY} IN (FROM repeated), false)"
-_USES_OF: Final = (
-    f"SELECT * EXCLUDE (record, filename, attributes, span) FROM ({{}}) WHERE {_IS_USE}"
-)
+_USES_OF: Final = f"SELECT * EXCLUDE (record, filename, span) FROM ({{}}) WHERE {_IS_USE}"
 
 
 class StoreError(Exception):
