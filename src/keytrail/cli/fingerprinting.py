@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from keytrail.cli.errors import CommandError
-from keytrail.cli.keys import read_key
+from keytrail.cli.keys import read_key, refuse_arguments
 from keytrail.cli.options import Home, TextFormat, read_settings
 
 if TYPE_CHECKING:
@@ -36,12 +35,7 @@ def fingerprint(
     """Print the fingerprint of a key, read from stdin or from a prompt that does not echo."""
     from keytrail.capture.pepper import load_peppers
 
-    if context.args:
-        raise CommandError(
-            "a key is not taken as an argument: other users and the shell's history would see it\n"
-            "hint: run `keytrail fingerprint` and type it, or pipe it in",
-            2,
-        )
+    refuse_arguments(context)
     loaded = load_peppers(read_settings(home))
     key = read_key()
     found = _describe(loaded, key) | (_digests(key) if digests else {})

@@ -9,9 +9,25 @@ from typing import TYPE_CHECKING, Final
 from keytrail.cli.errors import CommandError
 
 if TYPE_CHECKING:
+    from typer import Context
+
     from keytrail.settings import Settings
 
 _MOST_BYTES: Final = 1024 * 1024
+
+
+def refuse_arguments(context: Context) -> None:
+    """See to it that no key was given as an argument.
+
+    Raises:
+        CommandError: there is an argument.
+    """
+    if context.args:
+        raise CommandError(
+            "a key is not taken as an argument: other users and the shell's history would see it\n"
+            f"hint: run `keytrail {context.info_name}` and type it, or pipe it in",
+            2,
+        )
 
 
 def read_fingerprints(settings: Settings) -> tuple[str, ...]:

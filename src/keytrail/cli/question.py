@@ -137,7 +137,13 @@ def question(command: Callable[..., None]) -> Callable[..., None]:
         common = {name: options.pop(name) for name in _COMMON}
         command(Asking(filters, **common), **options)
 
-    parameters = [*(_option(*common) for common in (_FILTERS | _COMMON).items()), *own]
+    required = [parameter for parameter in own if parameter.default is parameter.empty]
+    optional = [parameter for parameter in own if parameter not in required]
+    parameters = [
+        *required,
+        *(_option(*common) for common in (_FILTERS | _COMMON).items()),
+        *optional,
+    ]
     run.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
     run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
     return run

@@ -85,18 +85,23 @@ def read_filters(source: Source, filters: Filters) -> Asked:
     return Asked(replace(wanted, keys=keys), {**shown, "key": given if keys else REDACTED})
 
 
-def _read_but_key(filters: Filters) -> Filter:
+def read_time(name: str, text: str | None) -> int | None:
+    """Return the moment that the option ``name`` gives, in Unix nanoseconds.
+
+    Raises:
+        QuestionError: the text names no moment.
+    """
     now = time.time_ns()
-
-    def moment(text: str) -> int:
-        return read_moment(text, now)
-
     when = "a time such as 2026-11-25T17:00:00Z, 2h, 7d or today"
+    return _read(name, text, lambda given: read_moment(given, now), when)
+
+
+def _read_but_key(filters: Filters) -> Filter:
     _choice("direction", filters.get("direction"), get_args(Direction))
     _choice("outcome", filters.get("outcome"), _OUTCOMES)
     return Filter(
-        since=_read("since", filters.get("since"), moment, when),
-        until=_read("until", filters.get("until"), moment, when),
+        since=read_time("since", filters.get("since")),
+        until=read_time("until", filters.get("until")),
         network=_read(
             "client", filters.get("client"), _network, "an address or a network such as 10.0.0.0/8"
         ),

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from keytrail.sources.source import Grouping, Row
 
 
+_PREVIOUS: Final = f"""json_extract_string(attributes, '$."{KEY_PREVIOUS_HASH}"')"""
+
+
 class _Told(NamedTuple):
     sql: str
     reads: tuple[str, ...]
@@ -40,6 +43,7 @@ def _quantile(part: float) -> _Told:
 
 
 _MEASURES: Final[dict[str, _Told]] = {
+    "previous": _Told(f"arg_max({_PREVIOUS}, time)", ("attributes", "time")),
     "key_id": _newest("key_id"),
     "key_name": _newest("key_name"),
     "owner": _newest("owner"),
@@ -76,14 +80,13 @@ SELECT sent.key, arg_max(sent.key_id, sent.time), arg_max(sent.key_name, sent.ti
 FROM sent ASOF LEFT JOIN behalf ON sent.trace_id = behalf.trace_id
      AND sent.service IS NOT DISTINCT FROM behalf.service AND sent.time >= behalf.time
 GROUP BY sent.key, sent.service, sent.host, behalf.key, behalf.client
-ORDER BY last_use DESC, ALL
+ORDER BY last_use DESC, 1, 6, 7, 8, 11
 """
 _FLOWS_READ: Final = {
     *("trace_id", "service", "time", "direction", "key", "key_id", "key_name", "owner"),
     *("provider", "client", "host", "outcome"),
 }
 
-_PREVIOUS: Final = f"""json_extract_string(attributes, '$."{KEY_PREVIOUS_HASH}"')"""
 _IDENTITIES: Final = f"""
 SELECT key, {_PREVIOUS} AS previous, arg_max(key_id, time), arg_max(key_name, time),
        arg_max(owner, time), max(time) AS last_use

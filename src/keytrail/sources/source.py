@@ -19,12 +19,14 @@ USE_COLUMNS = tuple(name for name in COLUMNS if name not in ("record", "attribut
 """The columns of a use: what :meth:`Source.uses` gives."""
 
 MEASURES: Final = (
-    *("key_id", "key_name", "owner", "environment", "provider", "first_use", "last_use"),
+    *("previous", "key_id", "key_name", "owner", "environment", "provider"),
+    *("first_use", "last_use"),
     *("uses", "errors", "denials", "rate_limited", "clients", "services", "routes", "hosts"),
     *("p50", "p95", "p99", "seconds"),
 )
-"""What can be told of a group of uses: the newest value that a column had in it, the first and the
-last time, counts of uses and of distinct values, quantiles and the sum of the durations."""
+"""What can be told of a group of uses: the newest value that a column had in it (``previous`` is
+the fingerprint of the same key under the pepper before), the first and the last time, counts of
+uses and of distinct values, quantiles and the sum of the durations."""
 
 HOUR: Final = 3600 * 10**9
 DAY: Final = 24 * HOUR
