@@ -77,7 +77,7 @@ def _windows(wanted: Filter, before: int | None) -> tuple[Filter, Filter]:
     since = wanted.since
     if since is None or since >= until:
         raise QuestionError("--since: the later window has no beginning\nhint: give --since 7d")
-    begins = since - (until - since) if before is None else before
+    begins = since - (until - since + 1) if before is None else before
     if begins >= since:
         raise QuestionError("--before: the earlier window is empty\nhint: give an earlier time")
     return replace(wanted, since=begins, until=since - 1), replace(wanted, until=until)

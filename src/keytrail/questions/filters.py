@@ -80,9 +80,10 @@ def read_filters(source: Source, filters: Filters) -> Asked:
     key = filters.get("key")
     if key is None:
         return Asked(wanted, shown)
-    keys = whose(source, key)
+    meant = whose(source, key)
     given = key if isinstance(key, str) else " ".join(key)
-    return Asked(replace(wanted, keys=keys), {**shown, "key": given if keys else REDACTED})
+    named = {**shown, "key": given if meant.seen else REDACTED}
+    return Asked(replace(wanted, keys=meant.keys), named)
 
 
 def read_time(name: str, text: str | None) -> int | None:

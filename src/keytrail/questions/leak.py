@@ -99,8 +99,10 @@ class _Inquiry:
         clients = self.clients()
         yield clients
         yield from self.neighbours([str(row[0]) for row in clients.rows if row[0] is not None])
-        flows = self.read(self.source.flows(self.wanted))
-        yield Table("sent", "who sends it where, on whose behalf", FLOW_COLUMNS, flows)
+        caused = self.read(self.source.flows(self._of_anyone(), behalf=self.keys))
+        yield Table("caused", "keys of ours that were sent on its behalf", FLOW_COLUMNS, caused)
+        sent = self.read(self.source.flows(self.wanted))
+        yield Table("sent", "who sends it where, on whose behalf", FLOW_COLUMNS, sent)
         yield self.ends(uses)
         beside = replace(self._of_anyone(), beside=self.keys)
         yield self.places("beside", "presented beside another key", beside)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from keytrail.questions.errors import QuestionError
 from keytrail.store.moments import seconds
@@ -14,21 +14,38 @@ if TYPE_CHECKING:
     from keytrail.sources.source import Identity, Source
 
 _START: Final = re.compile(r"[0-9a-f]{8,64}", re.IGNORECASE)
+_WHOLE: Final = re.compile(r"[0-9a-f]{64}", re.IGNORECASE)
 _SHOWN: Final = 16
 _MOST_PEPPERS: Final = 8
 
 
-def whose(source: Source, key: str | Sequence[str]) -> tuple[str, ...]:
+class Meant(NamedTuple):
+    """The fingerprints of a key, and whether any of them was seen."""
+
+    keys: tuple[str, ...]
+    seen: bool
+
+
+def whose(source: Source, key: str | Sequence[str]) -> Meant:
     """Return every fingerprint of the key that is meant, those under earlier peppers included.
 
     ``key`` is a fingerprint, its first eight or more digits, or a public id; or several
-    fingerprints of one key. Empty where none was seen.
+    fingerprints of one key. What was not seen is meant only where it is a whole fingerprint.
 
     Raises:
         QuestionError: the digits are the beginning of several keys' fingerprints.
     """
-    if not isinstance(key, str):
-        return tuple(dict.fromkeys(found for one in key for found in whose(source, one)))
+    if isinstance(key, str):
+        family = _named(source, key)
+        return Meant(
+            (key.lower(),) if not family and _WHOLE.fullmatch(key) else family, bool(family)
+        )
+    all_meant = [whose(source, one) for one in key]
+    keys = dict.fromkeys(found for meant in all_meant for found in meant.keys)
+    return Meant(tuple(keys), any(meant.seen for meant in all_meant))
+
+
+def _named(source: Source, key: str) -> tuple[str, ...]:
     found = source.identities(key)
     if not _START.fullmatch(key):
         return _family(source, [identity for identity in found if identity.key_id == key])

@@ -47,9 +47,9 @@ class LocalSource:
         """Return one row for each group of uses."""
         return self._read(relation.groups(wanted, grouping))
 
-    def flows(self, wanted: Filter) -> Found:
+    def flows(self, wanted: Filter, behalf: tuple[str, ...] | None = None) -> Found:
         """Return which key was sent by which service to which host."""
-        return self._read(relation.flows(wanted))
+        return self._read(relation.flows(wanted, behalf))
 
     def identities(self, start: str) -> tuple[Identity, ...]:
         """Return the fingerprints that begin with ``start`` or go by it."""

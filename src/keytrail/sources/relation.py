@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from keytrail.semconv import KEY_PREVIOUS_HASH
@@ -79,6 +79,7 @@ SELECT sent.key, arg_max(sent.key_id, sent.time), arg_max(sent.key_name, sent.ti
        count(*) FILTER (sent.outcome = 'error'), count(*) FILTER (sent.outcome = 'denied')
 FROM sent ASOF LEFT JOIN behalf ON sent.trace_id = behalf.trace_id
      AND sent.service IS NOT DISTINCT FROM behalf.service AND sent.time >= behalf.time
+WHERE {behalf}
 GROUP BY sent.key, sent.service, sent.host, behalf.key, behalf.client
 ORDER BY last_use DESC, 1, 6, 7, 8, 11
 """
@@ -105,11 +106,12 @@ class Query:
     """The few columns that it reads, those of the filter included; ``None`` where it is most."""
     values: tuple[object, ...] = ()
     """Of the question marks before the condition."""
+    values_after: tuple[object, ...] = ()
 
     def run(self, relation: Relation) -> None:
         """Leave the rows to be fetched from ``relation``."""
         where, values = conditions.condition(relation, self.wanted)
-        relation.execute(self.sql.format(where=where), [*self.values, *values])
+        relation.execute(self.sql.format(where=where), [*self.values, *values, *self.values_after])
 
 
 def _query(sql: str, wanted: Filter, reads: Iterable[str]) -> Query:
@@ -151,9 +153,11 @@ def _told(column: str, grouping: Grouping) -> _Told:
     return _MEASURES[column]
 
 
-def flows(wanted: Filter) -> Query:
+def flows(wanted: Filter, behalf: tuple[str, ...] | None) -> Query:
     """Return the query for the flows of keys."""
-    return _query(_FLOWS, wanted, _FLOWS_READ)
+    of_these = "true" if behalf is None else "behalf.key IN (SELECT unnest(?))"
+    query = _query(_FLOWS.replace("{behalf}", of_these), wanted, _FLOWS_READ)
+    return query if behalf is None else replace(query, values_after=(list(behalf),))
 
 
 def identities(start: str) -> Query:

@@ -138,10 +138,11 @@ class Source(Protocol):
         What has no value in a column of ``by`` is a group of its own.
         """
 
-    def flows(self, wanted: Filter) -> Found:
+    def flows(self, wanted: Filter, behalf: tuple[str, ...] | None = None) -> Found:
         """Return which key was sent by which service to which host, with ``FLOW_COLUMNS``.
 
-        On whose behalf: the incoming use of the same trace and service that began last before.
+        On whose behalf: the incoming use of the same trace and service that began last before;
+        ``behalf`` are fingerprints of it, any of them.
         """
 
     def identities(self, start: str) -> tuple[Identity, ...]:
