@@ -10,8 +10,8 @@ from keytrail.questions.answer import Answer
 from keytrail.questions.dimensions import placed, read_dimensions, told_of
 from keytrail.questions.errors import QuestionError
 from keytrail.questions.filters import Filters, read_filters, read_time
-from keytrail.questions.worth import least
 from keytrail.sources.source import Grouping
+from keytrail.sources.worth import least
 from keytrail.store.moments import rfc3339
 
 if TYPE_CHECKING:

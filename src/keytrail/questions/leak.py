@@ -10,8 +10,8 @@ from keytrail.questions.ends import ENDS_COLUMNS, both_ends
 from keytrail.questions.errors import QuestionError
 from keytrail.questions.filters import Filters, read_filters, read_time
 from keytrail.questions.keys import BY_KEY, KEY_COLUMNS
-from keytrail.questions.worth import least
 from keytrail.sources.source import DAY, FLOW_COLUMNS, HOUR, USE_COLUMNS, Filter, Grouping
+from keytrail.sources.worth import least
 from keytrail.store.moments import rfc3339
 
 if TYPE_CHECKING:

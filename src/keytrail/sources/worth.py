@@ -1,12 +1,23 @@
-"""What an answer is worth that was put together from several."""
+"""What answers are worth together, and the reasons that sources have in common."""
 
 from __future__ import annotations
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from keytrail.sources.source import Completeness, Worth
 
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
 _FROM_BEST: Final[tuple[Worth, ...]] = ("exact", "bounded", "truncated")
+
+
+def several_peppers(ids: Collection[str]) -> str:
+    """Return why keys under several peppers bound an answer."""
+    return (
+        f"keys were fingerprinted under {len(ids)} peppers ({', '.join(sorted(ids))}): "
+        "one key may appear as several"
+    )
 
 
 def least(first: Completeness, *others: Completeness) -> Completeness:

@@ -1,0 +1,57 @@
+"""The seeded uses in every source, once a session."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from keytrail.questions import keys
+from keytrail.settings import Settings
+from keytrail.sources import LocalSource, Source, connect
+from sources import seeded, servers
+from support.otelcol import eventually
+
+
+@pytest.fixture(scope="session")
+def truth(tmp_path_factory: pytest.TempPathFactory) -> LocalSource:
+    """The journal: what every other source is compared with."""
+    return LocalSource(seeded.journal(tmp_path_factory.mktemp("truth")))
+
+
+def _jaeger(directory: Path, storage: str) -> Iterator[str]:
+    with servers.jaeger_behind_a_collector(directory, servers.STORAGES[storage]) as (at, port):
+        servers.send(port, seeded.requests())
+        yield at
+
+
+@pytest.fixture(scope="session")
+def jaeger_memory(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A Jaeger that keeps the seeded uses in memory."""
+    yield from _jaeger(tmp_path_factory.mktemp("jaeger"), "memory")
+
+
+@pytest.fixture(scope="session")
+def jaeger_badger(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A Jaeger that keeps the seeded uses in badger."""
+    yield from _jaeger(tmp_path_factory.mktemp("jaeger"), "badger")
+
+
+@pytest.fixture(params=["jaeger_memory", "jaeger_badger"])
+def address(request: pytest.FixtureRequest) -> str:
+    """A source with the seeded uses, once all of them have arrived."""
+    address: str = request.getfixturevalue(request.param)
+    eventually(lambda: _count(address) == len(seeded.uses()), 30)
+    return address
+
+
+def _count(address: str) -> int:
+    answer = keys(connect(Settings(), address), since="1d")
+    return sum(int(str(row[answer.columns.index("uses")])) for row in answer.rows)
+
+
+@pytest.fixture
+def source(address: str) -> Source:
+    """The source at the address, newly connected."""
+    return connect(Settings(), address)
