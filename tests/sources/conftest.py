@@ -10,7 +10,7 @@ import pytest
 from keytrail.questions import keys
 from keytrail.settings import Settings
 from keytrail.sources import LocalSource, Source, connect
-from sources import seeded, servers
+from sources import seeded, servers, tempo_contract
 from support.otelcol import eventually
 
 
@@ -21,7 +21,10 @@ def truth(tmp_path_factory: pytest.TempPathFactory) -> LocalSource:
 
 
 def _jaeger(directory: Path, storage: str) -> Iterator[str]:
-    with servers.jaeger_behind_a_collector(directory, servers.STORAGES[storage]) as (at, port):
+    with (
+        servers.jaeger(directory, servers.STORAGES[storage]) as (at, otlp),
+        servers.behind_a_collector(directory, "jaeger", KEYTRAIL_JAEGER_ENDPOINT=otlp) as port,
+    ):
         servers.send(port, seeded.requests())
         yield at
 
@@ -38,7 +41,21 @@ def jaeger_badger(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     yield from _jaeger(tmp_path_factory.mktemp("jaeger"), "badger")
 
 
-@pytest.fixture(params=["jaeger_memory", "jaeger_badger"])
+@pytest.fixture(scope="session")
+def tempo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """What Tempo's contract says, over the seeded uses."""
+    directory = tmp_path_factory.mktemp("tempo")
+    with (
+        tempo_contract.tempo() as running,
+        servers.behind_a_collector(
+            directory, "tempo", KEYTRAIL_TEMPO_ENDPOINT=f"http://127.0.0.1:{running.port}"
+        ) as port,
+    ):
+        servers.send(port, seeded.requests())
+        yield running.address
+
+
+@pytest.fixture(params=["jaeger_memory", "jaeger_badger", "tempo"])
 def address(request: pytest.FixtureRequest) -> str:
     """A source with the seeded uses, once all of them have arrived."""
     address: str = request.getfixturevalue(request.param)

@@ -52,15 +52,12 @@ def jaeger(directory: Path, storage: str = STORAGES["memory"]) -> Iterator[tuple
 
 
 @contextmanager
-def jaeger_behind_a_collector(directory: Path, storage: str) -> Iterator[tuple[str, int]]:
-    """Run both; yield the address of Jaeger's query API and the port of the Collector."""
+def behind_a_collector(directory: Path, backend: str, **environ: str) -> Iterator[int]:
+    """Run a Collector with our configuration for ``backend``, and yield its port."""
     ours = files.directory()
-    configs = [ours / "standalone.yaml", ours / "backends" / "jaeger.yaml"]
-    with (
-        jaeger(directory, storage) as (address, otlp),
-        collector(directory, configs, KEYTRAIL_JAEGER_ENDPOINT=otlp) as running,
-    ):
-        yield address, running.port
+    configs = [ours / "standalone.yaml", ours / "backends" / f"{backend}.yaml"]
+    with collector(directory, configs, **environ) as running:
+        yield running.port
 
 
 def send(port: int, requests: Sequence[bytes]) -> None:

@@ -49,4 +49,6 @@ def _remote(address: Address, limits: Limits) -> Source:
         from keytrail.sources.jaeger import JaegerBackend
 
         return SweptSource(JaegerBackend(address), limits)
-    raise CannotAnswer(f"no source can read {address.kind!r} addresses")
+    from keytrail.sources.tempo import TempoBackend
+
+    return SweptSource(TempoBackend(address), limits)

@@ -69,6 +69,25 @@ class Http:
             raise self.refused(path, answer)
         return answer
 
+    def json(self, path: str, answer: httpx.Response) -> dict[str, Any]:
+        """Return the object in an answer.
+
+        Raises:
+            CannotAnswer: the backend refused, or answered something else.
+        """
+        if answer.status_code != 200:
+            raise self.refused(path, answer)
+        try:
+            content = answer.json()
+        except ValueError:
+            content = None
+        if isinstance(content, dict):
+            return content
+        raise CannotAnswer(
+            f"{self._address} answered {path} with something else than {self._address.kind} does"
+            "\nhint: is this the address of its query API?"
+        )
+
     def _once(self, path: str, query: Mapping[str, Any], accept: str) -> httpx.Response:
         try:
             return self._client.get(path, params=dict(query), headers={"Accept": accept})

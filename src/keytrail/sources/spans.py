@@ -130,3 +130,6 @@ _KEPT: Final[dict[str, Callable[[object], object]]] = {
     semconv.REDACTED_HASHES: _texts,
 }
 """What questions ask for beside the columns."""
+
+KEPT: Final = tuple(_KEPT)
+"""The attributes that a use has beside its columns."""

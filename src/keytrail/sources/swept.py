@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple, Protocol, TextIO
 
 from keytrail.sources.local import LocalSource
-from keytrail.sources.source import USE_COLUMNS, Completeness, Filter, Found
+from keytrail.sources.source import HOUR, USE_COLUMNS, Completeness, Filter, Found
 from keytrail.sources.spans import use_of
 from keytrail.sources.worth import least, several_peppers
 
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from keytrail.sources.spans import AuditSpan
 
 _DIGITS: Final = 64
+_MOST_TRACES: Final = 500
+"""Traces that are read one by one; of more, everything of their time is searched instead."""
 
 
 @dataclass(slots=True)
@@ -51,6 +53,11 @@ class Backend(Protocol):
         Raises:
             keytrail.sources.CannotAnswer: the backend does not answer, or not as it should.
         """
+
+
+def _earlier(since: int | None) -> int | None:
+    """A call that was made since then may belong to one that began before."""
+    return None if since is None else since - HOUR
 
 
 class _Swept(NamedTuple):
@@ -90,9 +97,12 @@ class SweptSource:
         """Return which key was sent by which service to which host."""
         around = self._sweep(wanted if behalf is None else replace(wanted, keys=behalf))
         trace = USE_COLUMNS.index("trace_id")
-        uses = around.source.uses(Filter(), None)
-        traces = tuple(sorted({str(use[trace]) for use in uses.rows}))
-        swept = self._sweep(Filter(traces=traces))
+        traces = {str(use[trace]) for use in around.source.uses(Filter(), None).rows}
+        swept = self._sweep(
+            Filter(traces=tuple(sorted(traces)))
+            if len(traces) <= _MOST_TRACES
+            else Filter(_earlier(wanted.since), wanted.until)
+        )
         return _judged(swept.source.flows(wanted, behalf), swept, around)
 
     def identities(self, start: str) -> tuple[Identity, ...]:
@@ -150,9 +160,14 @@ def _completeness(search: Search, seen: _Seen) -> Completeness:
     """Never exact: what a backend has forgotten, it does not tell."""
     reasons = [*search.truncated, *search.bounded]
     if seen.faulty:
+        spans, their, they = (
+            ("1 span has", "its", "it comes")
+            if seen.faulty == 1
+            else (f"{seen.faulty:,} spans have", "their", "they come")
+        )
         reasons.append(
-            f"{seen.faulty:,} spans have something else than a fingerprint as their key: "
-            "see to the service or Collector that they come from"
+            f"{spans} something else than a fingerprint as {their} key: see to the service or "
+            f"Collector that {they} from"
         )
     if len(seen.peppers) > 1:
         reasons.append(several_peppers(seen.peppers))
