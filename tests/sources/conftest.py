@@ -10,7 +10,7 @@ import pytest
 from keytrail.questions import keys
 from keytrail.settings import Settings
 from keytrail.sources import LocalSource, Source, connect
-from sources import seeded, servers, tempo_contract
+from sources import clickhouse_front, seeded, servers, tempo_contract
 from support.otelcol import eventually
 
 
@@ -55,7 +55,27 @@ def tempo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield running.address
 
 
-@pytest.fixture(params=["jaeger_memory", "jaeger_badger", "tempo"])
+def _clickhouse(directory: Path, **environ: str) -> Iterator[str]:
+    with clickhouse_front.clickhouse(directory) as port:
+        yield from _filled_clickhouse(directory, port, **environ)
+
+
+def _filled_clickhouse(directory: Path, port: int, **environ: str) -> Iterator[str]:
+    endpoint = f"http://127.0.0.1:{port}?compress=none"
+    with servers.behind_a_collector(
+        directory, "clickhouse", KEYTRAIL_CLICKHOUSE_ENDPOINT=endpoint, **environ
+    ) as collector:
+        servers.send(collector, seeded.requests())
+        yield f"clickhouse://127.0.0.1:{port}/keytrail"
+
+
+@pytest.fixture(scope="session")
+def clickhouse_map(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """ClickHouse's engine with the seeded uses in the exporter's usual table."""
+    yield from _clickhouse(tmp_path_factory.mktemp("clickhouse"))
+
+
+@pytest.fixture(params=["jaeger_memory", "jaeger_badger", "tempo", "clickhouse_map"])
 def address(request: pytest.FixtureRequest) -> str:
     """A source with the seeded uses, once all of them have arrived."""
     address: str = request.getfixturevalue(request.param)

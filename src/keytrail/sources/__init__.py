@@ -49,6 +49,10 @@ def _remote(address: Address, limits: Limits) -> Source:
         from keytrail.sources.jaeger import JaegerBackend
 
         return SweptSource(JaegerBackend(address), limits)
+    if address.kind == "clickhouse":
+        from keytrail.sources.clickhouse.source import ClickHouseSource
+
+        return ClickHouseSource(address, limits)
     from keytrail.sources.tempo import TempoBackend
 
     return SweptSource(TempoBackend(address), limits)

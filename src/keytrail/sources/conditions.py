@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 from keytrail.semconv import KEY_OTHER_HASHES, REDACTED_HASHES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from keytrail.sources.source import Filter, Network
 
@@ -76,10 +76,15 @@ def _terms(wanted: Filter) -> Iterator[_Term]:
         yield f"CAST({column} AS VARCHAR) = ?", (column,), [value]
 
 
+def within(clients: Iterable[str], network: Network) -> list[str]:
+    """Return the clients whose address lies in ``network``."""
+    return [client for client in clients if _is_within(client, network)]
+
+
 def _addresses(relation: Relation, network: Network) -> list[str]:
     """Every recorded client within ``network``: its text forms are too many for SQL."""
     clients = relation.all("SELECT DISTINCT client FROM uses WHERE client IS NOT NULL")
-    return [client for (client,) in clients if _is_within(client, network)]
+    return within((client for (client,) in clients), network)
 
 
 def _is_within(client: str, network: Network) -> bool:

@@ -72,7 +72,7 @@ def use_of(span: AuditSpan) -> dict[str, object]:
     }
     for column, names in NAMES.items():
         found = next((span.attributes[name] for name in names if name in span.attributes), None)
-        told[column] = _READ[COLUMNS[column]](found)
+        told[column] = READ[COLUMNS[column]](found)
     told["time"] = told["time"] or span.start
     if not span.has_fingerprint:
         told["key"] = None
@@ -117,13 +117,15 @@ def _texts(value: object) -> list[str] | None:
     return [str(one) for one in value] if isinstance(value, list) else None
 
 
-_READ: Final[dict[str, Callable[[object], object]]] = {
+READ: Final[dict[str, Callable[[object], object]]] = {
     "text": _text,
     "integer": _whole,
     "number": _number,
     "boolean": _yes,
     "texts": _texts,
 }
+"""How what a backend tells becomes a value, by the type of the column."""
+
 _KEPT: Final[dict[str, Callable[[object], object]]] = {
     semconv.KEY_PREVIOUS_HASH: _text,
     semconv.KEY_OTHER_HASHES: _texts,
