@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
+from keytrail.collector import files
 from support.services import free_port
 
 _FORMAT = re.compile(rb"\s+FORMAT\s+(\w+)\s*;?\s*$", re.IGNORECASE)
@@ -247,6 +248,26 @@ def clickhouse(directory: Path, refused: str = "") -> Iterator[int]:
     finally:
         process.kill()
         process.wait()
+
+
+def migrate(port: int) -> None:
+    """Run the optional migrations on the exporter's table."""
+    directory = files.directory() / "clickhouse"
+    for name in ("columns.sql", "rollup.sql"):
+        lines = (directory / name).read_text().splitlines()
+        text = "\n".join(line for line in lines if not line.startswith("--"))
+        for statement in filter(str.strip, text.split(";")):
+            run(port, statement)
+
+
+def run(port: int, statement: str) -> str:
+    """Run one statement, and return what it gives."""
+    request = urllib.request.Request(
+        f"http://127.0.0.1:{port}/?database=keytrail&default_format=TSV",
+        data=statement.strip().encode(),
+    )
+    with urllib.request.urlopen(request, timeout=60) as answer:
+        return str(answer.read().decode())
 
 
 def _answers(port: int) -> bool:

@@ -55,27 +55,72 @@ def tempo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield running.address
 
 
-def _clickhouse(directory: Path, **environ: str) -> Iterator[str]:
-    with clickhouse_front.clickhouse(directory) as port:
-        yield from _filled_clickhouse(directory, port, **environ)
-
-
-def _filled_clickhouse(directory: Path, port: int, **environ: str) -> Iterator[str]:
-    endpoint = f"http://127.0.0.1:{port}?compress=none"
-    with servers.behind_a_collector(
-        directory, "clickhouse", KEYTRAIL_CLICKHOUSE_ENDPOINT=endpoint, **environ
-    ) as collector:
+@pytest.fixture(scope="session")
+def clickhouse(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """ClickHouse's engine with the seeded uses in the exporter's table."""
+    directory = tmp_path_factory.mktemp("clickhouse")
+    with (
+        clickhouse_front.clickhouse(directory) as port,
+        servers.behind_a_collector(
+            directory,
+            "clickhouse",
+            KEYTRAIL_CLICKHOUSE_ENDPOINT=f"http://127.0.0.1:{port}?compress=none",
+        ) as collector,
+    ):
         servers.send(collector, seeded.requests())
         yield f"clickhouse://127.0.0.1:{port}/keytrail"
 
 
 @pytest.fixture(scope="session")
-def clickhouse_map(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """ClickHouse's engine with the seeded uses in the exporter's usual table."""
-    yield from _clickhouse(tmp_path_factory.mktemp("clickhouse"))
+def clickhouse_json(clickhouse: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The same engine with the exporter's table of JSON."""
+    directory = tmp_path_factory.mktemp("clickhouse-json")
+    as_json = directory / "json.yaml"
+    as_json.write_text(
+        "exporters: {clickhouse/keytrail: {json: true, traces_table_name: otel_traces_json}}\n"
+    )
+    host = clickhouse.split("/")[2]
+    with servers.behind_a_collector(
+        directory,
+        "clickhouse",
+        as_json,
+        KEYTRAIL_CLICKHOUSE_ENDPOINT=f"http://{host}?compress=none",
+    ) as collector:
+        servers.send(collector, seeded.requests())
+        yield f"{clickhouse}?table=otel_traces_json"
 
 
-@pytest.fixture(params=["jaeger_memory", "jaeger_badger", "tempo", "clickhouse_map"])
+@pytest.fixture(scope="session")
+def clickhouse_migrated(clickhouse: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """An engine whose table was migrated when half of the uses were in it."""
+    directory = tmp_path_factory.mktemp("clickhouse-migrated")
+    half = len(seeded.requests()) // 2
+    with (
+        clickhouse_front.clickhouse(directory) as port,
+        servers.behind_a_collector(
+            directory,
+            "clickhouse",
+            KEYTRAIL_CLICKHOUSE_ENDPOINT=f"http://127.0.0.1:{port}?compress=none",
+        ) as collector,
+    ):
+        address = f"clickhouse://127.0.0.1:{port}/keytrail"
+        servers.send(collector, seeded.requests()[:half])
+        eventually(lambda: _count(address) > 0, 30)
+        clickhouse_front.migrate(port)
+        servers.send(collector, seeded.requests()[half:])
+        yield address
+
+
+@pytest.fixture(
+    params=[
+        "jaeger_memory",
+        "jaeger_badger",
+        "tempo",
+        "clickhouse",
+        "clickhouse_json",
+        "clickhouse_migrated",
+    ]
+)
 def address(request: pytest.FixtureRequest) -> str:
     """A source with the seeded uses, once all of them have arrived."""
     address: str = request.getfixturevalue(request.param)

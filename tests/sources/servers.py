@@ -52,10 +52,10 @@ def jaeger(directory: Path, storage: str = STORAGES["memory"]) -> Iterator[tuple
 
 
 @contextmanager
-def behind_a_collector(directory: Path, backend: str, **environ: str) -> Iterator[int]:
+def behind_a_collector(directory: Path, backend: str, *more: Path, **environ: str) -> Iterator[int]:
     """Run a Collector with our configuration for ``backend``, and yield its port."""
     ours = files.directory()
-    configs = [ours / "standalone.yaml", ours / "backends" / f"{backend}.yaml"]
+    configs = [ours / "standalone.yaml", ours / "backends" / f"{backend}.yaml", *more]
     with collector(directory, configs, **environ) as running:
         yield running.port
 

@@ -39,10 +39,16 @@ class Table:
     """Old spans are dropped."""
 
     def attribute(self, name: str) -> str:
-        """Return an attribute as text that may be null, arrays as JSON."""
+        """Return an attribute as text that may be null."""
         if self.is_json:
-            return f"toString(SpanAttributes.{_quoted(name)})"
+            return f"nullIf(toString(SpanAttributes.{_quoted(name)}), '')"
         return f"nullIf(SpanAttributes[{_literal(name)}], '')"
+
+    def array(self, name: str) -> str:
+        """Return an attribute that is an array as JSON."""
+        if self.is_json:
+            return f"toJSONString(SpanAttributes.{_quoted(name)})"
+        return self.attribute(name)
 
     def equals(self, name: str, parameter: str) -> str:
         """Return the condition that an attribute is among some, for which an index can serve."""
@@ -56,6 +62,8 @@ class Table:
             return f"nullIf({MATERIALIZED[column]}, '')"
         if column in _OWN:
             return _OWN[column]
+        if COLUMNS[column] == "texts":
+            return self.array(NAMES[column][0])
         names = [self.attribute(name) for name in NAMES[column]]
         text = names[0] if len(names) == 1 else f"coalesce({', '.join(names)})"
         if column == "time":
@@ -64,7 +72,7 @@ class Table:
 
     def has(self, name: str, parameter: str) -> str:
         """Return the condition that an array has any of some elements."""
-        elements = f"JSONExtract(ifNull({self.attribute(name)}, '[]'), 'Array(String)')"
+        elements = f"JSONExtract(ifNull({self.array(name)}, '[]'), 'Array(String)')"
         return f"hasAny({elements}, {parameter})"
 
     @property
