@@ -154,7 +154,7 @@ class Settings:
 
 PREFIX = "KEYTRAIL_"
 OTHER_VARIABLES = frozenset(
-    {"KEYTRAIL_REQUIRE_SERVICES", "KEYTRAIL_DIR", "KEYTRAIL_AUDIT_ENDPOINT"}
+    {"KEYTRAIL_REQUIRE_SERVICES", "KEYTRAIL_DIR", "KEYTRAIL_AUDIT_ENDPOINT", "KEYTRAIL_SOURCES"}
 )
 """Variables of the tests and of the Collector's configuration, which are not settings."""
 

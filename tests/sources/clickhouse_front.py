@@ -19,11 +19,13 @@ from contextlib import contextmanager
 from email.parser import BytesParser
 from email.policy import HTTP
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 from keytrail.collector import files
+from support.otelcol import missing
 from support.services import free_port
 
 _FORMAT = re.compile(rb"\s+FORMAT\s+(\w+)\s*;?\s*$", re.IGNORECASE)
@@ -38,7 +40,7 @@ class _Front(BaseHTTPRequestHandler):
     engine: Any
     lock: threading.Lock
     refused: frozenset[str] = frozenset()
-    """Settings that a profile does not let anybody change."""
+    """Overflow modes that are 'break', and that nobody may change."""
 
     def do_GET(self) -> None:
         self._send(200, b"Ok.\n")
@@ -226,12 +228,16 @@ def serve(port: int, directory: str, refused: str) -> None:
     _Front.engine = chdb.connect(directory)
     _Front.lock = threading.Lock()
     _Front.refused = frozenset(name for name in refused.split(",") if name)
+    for name in _Front.refused:
+        _Front.engine.query(f"SET {name} = 'break'")
     ThreadingHTTPServer(("127.0.0.1", port), _Front).serve_forever()
 
 
 @contextmanager
 def clickhouse(directory: Path, refused: str = "") -> Iterator[int]:
     """Run the engine; yield the port of its HTTP front."""
+    if find_spec("chdb") is None:
+        missing("chdb is not installed: uv pip install --group clickhouse")
     port = free_port()
     command = [sys.executable, __file__, str(port), str(directory / "data"), refused]
     with (directory / "clickhouse.log").open("wb") as log:
@@ -260,10 +266,10 @@ def migrate(port: int) -> None:
             run(port, statement)
 
 
-def run(port: int, statement: str) -> str:
+def run(port: int, statement: str, database: str = "keytrail") -> str:
     """Run one statement, and return what it gives."""
     request = urllib.request.Request(
-        f"http://127.0.0.1:{port}/?database=keytrail&default_format=TSV",
+        f"http://127.0.0.1:{port}/?database={database}&default_format=TSV",
         data=statement.strip().encode(),
     )
     with urllib.request.urlopen(request, timeout=60) as answer:

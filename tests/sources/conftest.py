@@ -111,18 +111,9 @@ def clickhouse_migrated(clickhouse: str, tmp_path_factory: pytest.TempPathFactor
         yield address
 
 
-@pytest.fixture(
-    params=[
-        "jaeger_memory",
-        "jaeger_badger",
-        "tempo",
-        "clickhouse",
-        "clickhouse_json",
-        "clickhouse_migrated",
-    ]
-)
+@pytest.fixture
 def address(request: pytest.FixtureRequest) -> str:
-    """A source with the seeded uses, once all of them have arrived."""
+    """The source that the test is asked for, once all of the seeded uses have arrived."""
     address: str = request.getfixturevalue(request.param)
     eventually(lambda: _count(address) == len(seeded.uses()), 30)
     return address

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -48,7 +49,23 @@ def _ask(source: Source, name: str, options: dict[str, Any]) -> Answer:
     return answer
 
 
-@pytest.mark.parametrize(("name", "options"), _ASKED)
+_SOURCES = ("jaeger_memory", "tempo", "clickhouse")
+_VARIANTS = ("jaeger_badger", "clickhouse_json", "clickhouse_migrated")
+_ASKED_OF_VARIANTS = ("keys", "usage", "flow", "leak")
+
+
+def _asked() -> Iterator[Any]:
+    """Yield every question to every source, and what reads most to its variants."""
+    for number, (name, options) in enumerate(_ASKED):
+        for source in _SOURCES:
+            yield pytest.param(source, name, options, id=f"{source}-{name}-{number}")
+    for name in _ASKED_OF_VARIANTS:
+        options = next(given for asked, given in _ASKED if asked == name)
+        for source in _VARIANTS:
+            yield pytest.param(source, name, options, id=f"{source}-{name}")
+
+
+@pytest.mark.parametrize(("address", "name", "options"), _asked(), indirect=["address"])
 def test_the_rows_are_those_of_the_journal(
     truth: LocalSource, source: Source, name: str, options: dict[str, Any]
 ) -> None:

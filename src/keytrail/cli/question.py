@@ -7,7 +7,7 @@ import inspect
 import os
 import sys
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final, TextIO
 
 import typer
 
@@ -87,7 +87,23 @@ From = Annotated[
         metavar="SOURCE",
     ),
 ]
-_COMMON: Final[dict[str, object]] = {"source": From, "format": Format, "home": Home}
+TimeLimit = Annotated[
+    float | None,
+    typer.Option("--timeout", help="Seconds after which the answer is cut.", metavar="SECONDS"),
+]
+RowLimit = Annotated[
+    int | None,
+    typer.Option(help="Most uses read from a source that must be searched.", min=1, metavar="N"),
+]
+_COMMON: Final[dict[str, object]] = {
+    "source": From,
+    "timeout": TimeLimit,
+    "max_rows": RowLimit,
+    "format": Format,
+    "home": Home,
+}
+_CANCELLED: Final = 130
+_WIDTH: Final = 78
 _DEFAULTS: Final = {"format": "table"}
 
 
@@ -99,6 +115,8 @@ class Asking:
     source: str | None
     format: Format
     home: Path | None
+    timeout: float | None = None
+    max_rows: int | None = None
 
     def __call__(self, ask: Callable[[Source], Answer]) -> None:
         """Write what ``ask`` finds out from the source.
@@ -108,13 +126,16 @@ class Asking:
         """
         from keytrail.questions import QuestionError
         from keytrail.report import write
-        from keytrail.sources import CannotAnswer, connect
+        from keytrail.sources import CannotAnswer, Limits, connect
 
         settings = read_settings(self.home)
         if self.filters.get("key") == "-":
             self.filters["key"] = read_fingerprints(settings)
+        limits = Limits(self.timeout, self.max_rows, Progress(sys.stderr))
         try:
-            write(ask(connect(settings, self.source)), self.format, sys.stdout, sys.stderr)
+            answer = ask(connect(settings, self.source, limits))
+            limits.progress("")
+            write(answer, self.format, sys.stdout, sys.stderr)
             sys.stdout.flush()
         except BrokenPipeError:
             _let_go_of_stdout()
@@ -122,6 +143,24 @@ class Asking:
             raise CommandError(str(error), 2) from None
         except CannotAnswer as error:
             raise CommandError(str(error)) from None
+        except KeyboardInterrupt:
+            raise CommandError("cancelled: nothing was answered", _CANCELLED) from None
+
+
+class Progress:
+    """Tells a person at a terminal how far a search is, in one line that is written over."""
+
+    def __init__(self, talk: TextIO) -> None:
+        self._talk = talk
+        self._is_seen = talk.isatty()
+
+    def __call__(self, text: str) -> None:
+        """Show ``text``; nothing where it is empty."""
+        from keytrail.report.text import plain
+
+        if self._is_seen:
+            self._talk.write(f"\r\x1b[K{plain(text)[:_WIDTH]}")
+            self._talk.flush()
 
 
 def question(command: Callable[..., None]) -> Callable[..., None]:
