@@ -31,8 +31,19 @@ CREATE TABLE IF NOT EXISTS keytrail.otel_traces_local ON CLUSTER audit (
         Attributes Map(LowCardinality(String), String)
     ) CODEC(ZSTD(3)),
     KeytrailKeyHash LowCardinality(String) MATERIALIZED SpanAttributes['keytrail.key.hash'],
+    KeytrailKeyId LowCardinality(String) MATERIALIZED SpanAttributes['keytrail.key.id'],
+    KeytrailKeyName LowCardinality(String) MATERIALIZED SpanAttributes['keytrail.key.name'],
+    KeytrailKeyOwner LowCardinality(String) MATERIALIZED SpanAttributes['keytrail.key.owner'],
+    KeytrailKeyProvider LowCardinality(String) MATERIALIZED SpanAttributes['keytrail.key.provider'],
+    KeytrailDirection LowCardinality(String) MATERIALIZED SpanAttributes['keytrail.direction'],
     KeytrailOutcome LowCardinality(String) MATERIALIZED SpanAttributes['keytrail.outcome'],
-    KeytrailClient LowCardinality(String) MATERIALIZED SpanAttributes['client.address'],
+    KeytrailClient LowCardinality(String) MATERIALIZED multiIf(
+        SpanAttributes['client.address'] != '', SpanAttributes['client.address'],
+        SpanAttributes['http.client_ip'] != '', SpanAttributes['http.client_ip'],
+        SpanAttributes['net.peer.ip'] != '', SpanAttributes['net.peer.ip'],
+        SpanAttributes['network.peer.address']
+    ),
+    KeytrailRoute LowCardinality(String) MATERIALIZED SpanAttributes['http.route'],
     INDEX idx_trace_id TraceId TYPE bloom_filter(0.001) GRANULARITY 1,
     INDEX keytrail_key_hash KeytrailKeyHash TYPE bloom_filter(0.001) GRANULARITY 1
 ) ENGINE = ReplicatedMergeTree('/clickhouse/tables/{shard}/keytrail/otel_traces', '{replica}')

@@ -4,13 +4,36 @@
 -- Above some 100,000 keys a day, String serves the hash better than LowCardinality(String).
 ALTER TABLE otel_traces ADD COLUMN IF NOT EXISTS KeytrailKeyHash LowCardinality(String)
     MATERIALIZED SpanAttributes['keytrail.key.hash'];
+ALTER TABLE otel_traces ADD COLUMN IF NOT EXISTS KeytrailKeyId LowCardinality(String)
+    MATERIALIZED SpanAttributes['keytrail.key.id'];
+ALTER TABLE otel_traces ADD COLUMN IF NOT EXISTS KeytrailKeyName LowCardinality(String)
+    MATERIALIZED SpanAttributes['keytrail.key.name'];
+ALTER TABLE otel_traces ADD COLUMN IF NOT EXISTS KeytrailKeyOwner LowCardinality(String)
+    MATERIALIZED SpanAttributes['keytrail.key.owner'];
+ALTER TABLE otel_traces ADD COLUMN IF NOT EXISTS KeytrailKeyProvider LowCardinality(String)
+    MATERIALIZED SpanAttributes['keytrail.key.provider'];
+ALTER TABLE otel_traces ADD COLUMN IF NOT EXISTS KeytrailDirection LowCardinality(String)
+    MATERIALIZED SpanAttributes['keytrail.direction'];
 ALTER TABLE otel_traces ADD COLUMN IF NOT EXISTS KeytrailOutcome LowCardinality(String)
     MATERIALIZED SpanAttributes['keytrail.outcome'];
 ALTER TABLE otel_traces ADD COLUMN IF NOT EXISTS KeytrailClient LowCardinality(String)
-    MATERIALIZED SpanAttributes['client.address'];
+    MATERIALIZED multiIf(
+        SpanAttributes['client.address'] != '', SpanAttributes['client.address'],
+        SpanAttributes['http.client_ip'] != '', SpanAttributes['http.client_ip'],
+        SpanAttributes['net.peer.ip'] != '', SpanAttributes['net.peer.ip'],
+        SpanAttributes['network.peer.address']
+    );
+ALTER TABLE otel_traces ADD COLUMN IF NOT EXISTS KeytrailRoute LowCardinality(String)
+    MATERIALIZED SpanAttributes['http.route'];
 ALTER TABLE otel_traces ADD INDEX IF NOT EXISTS keytrail_key_hash KeytrailKeyHash
     TYPE bloom_filter(0.001) GRANULARITY 1;
 ALTER TABLE otel_traces MATERIALIZE COLUMN KeytrailKeyHash;
+ALTER TABLE otel_traces MATERIALIZE COLUMN KeytrailKeyId;
+ALTER TABLE otel_traces MATERIALIZE COLUMN KeytrailKeyName;
+ALTER TABLE otel_traces MATERIALIZE COLUMN KeytrailKeyOwner;
+ALTER TABLE otel_traces MATERIALIZE COLUMN KeytrailKeyProvider;
+ALTER TABLE otel_traces MATERIALIZE COLUMN KeytrailDirection;
 ALTER TABLE otel_traces MATERIALIZE COLUMN KeytrailOutcome;
 ALTER TABLE otel_traces MATERIALIZE COLUMN KeytrailClient;
+ALTER TABLE otel_traces MATERIALIZE COLUMN KeytrailRoute;
 ALTER TABLE otel_traces MATERIALIZE INDEX keytrail_key_hash;

@@ -65,7 +65,7 @@ def _asked() -> Iterator[Any]:
             yield pytest.param(source, name, options, id=f"{source}-{name}")
 
 
-@pytest.mark.parametrize(("address", "name", "options"), _asked(), indirect=["address"])
+@pytest.mark.parametrize(("address", "name", "options"), tuple(_asked()), indirect=["address"])
 def test_the_rows_are_those_of_the_journal(
     truth: LocalSource, source: Source, name: str, options: dict[str, Any]
 ) -> None:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from keytrail.sources.clickhouse.table import Table
     from keytrail.sources.source import Grouping
 
-SECOND: Final = 10**9
+_IDS: Final = ("TraceId", "SpanId")
 _FINAL_FIRST: Final = "ifNull(outcome, '') = 'unknown'"
 """Of a use that was told twice, the record that has an end."""
 _NEWEST: Final = ("previous", "key_id", "key_name", "owner", "environment", "provider")
@@ -84,12 +84,10 @@ class Statement:
 
 def _conditions(table: Table, wanted: Filter, statement: Statement) -> str:
     terms = [table.is_use]
-    time = table.column("time")
-    for bound, sign, slack in ((wanted.since, ">=", -SECOND), (wanted.until, "<=", SECOND)):
+    for bound, sign in ((wanted.since, ">="), (wanted.until, "<=")):
         if bound is not None:
-            moment = statement.bind(bound + slack, "Int64")
-            terms.append(f"Timestamp {sign} fromUnixTimestamp64Nano({moment})")
-            terms.append(f"{time} {sign} {statement.bind(bound, 'Int64')}")
+            moment = f"fromUnixTimestamp64Nano({statement.bind(bound, 'Int64')})"
+            terms.append(f"Timestamp {sign} {moment}")
     if wanted.keys is not None:
         terms.append(_of_keys(table, wanted.keys, statement))
     for column, values in (("client", wanted.clients), ("trace_id", wanted.traces)):
@@ -141,8 +139,8 @@ def groups(table: Table, wanted: Filter, grouping: Grouping, *, once: bool) -> S
     statement = Statement()
     parts = grouping.by if grouping.every is None else ("time", *grouping.by)
     told = {column: _told(column, grouping) for column in grouping.columns}
-    shown = [*(sql for sql, _ in told.values()), "count()", "uniqExact(trace_id, span_id)"]
-    reads = {column for _, read in told.values() for column in read} | {"trace_id", "span_id"}
+    shown = [*(sql for sql, _ in told.values()), "count()", "uniqExact(TraceId, SpanId)"]
+    reads = {column for _, read in told.values() for column in read} | set(_IDS)
     order = [f"{grouping.columns.index(column) + 1} DESC" for column in grouping.order]
     order += [f"{_told(part, grouping)[0]} NULLS FIRST" for part in parts]
     statement.sql = (
@@ -180,6 +178,8 @@ def _read(
 
 
 def _expression(table: Table, column: str) -> str:
+    if column in _IDS:
+        return column
     if column == "previous":
         return table.attribute(semconv.KEY_PREVIOUS_HASH)
     return table.column(column)

@@ -19,10 +19,16 @@ _NEEDED: Final = {
 }
 MATERIALIZED: Final = {
     "key": "KeytrailKeyHash",
+    "key_id": "KeytrailKeyId",
+    "key_name": "KeytrailKeyName",
+    "owner": "KeytrailKeyOwner",
+    "provider": "KeytrailKeyProvider",
+    "direction": "KeytrailDirection",
     "outcome": "KeytrailOutcome",
     "client": "KeytrailClient",
+    "route": "KeytrailRoute",
 }
-"""The columns that the optional migration adds."""
+"""The columns that the optional migration adds: what ``keys`` needs. Reading the map is dear."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,8 +72,6 @@ class Table:
             return self.array(NAMES[column][0])
         names = [self.attribute(name) for name in NAMES[column]]
         text = names[0] if len(names) == 1 else f"coalesce({', '.join(names)})"
-        if column == "time":
-            return f"coalesce(toInt64OrNull({text}), toUnixTimestamp64Nano(Timestamp))"
         return f"toInt64OrNull({text})" if COLUMNS[column] == "integer" else text
 
     def has(self, name: str, parameter: str) -> str:
@@ -77,11 +81,14 @@ class Table:
 
     @property
     def is_use(self) -> str:
-        """The condition that a span is an audit span."""
+        """The condition that a span is an audit span, which alone has an outcome of ours."""
+        if "outcome" in self.materialized:
+            return "KeytrailOutcome != ''"
         return self.equals(semconv.SCHEMA_VERSION, f"({_literal(semconv.SCHEMA)})")
 
 
 _OWN: Final = {
+    "time": "toUnixTimestamp64Nano(Timestamp)",
     "service": "nullIf(toString(ServiceName), '')",
     "duration": "toFloat64(Duration) / 1e9",
     "trace_id": "leftPad(toString(TraceId), 32, '0')",
