@@ -29,7 +29,7 @@ def whole_answers(client: Client, seconds: float | None) -> Modes:
     """Return the settings that this user may use, and whether they suffice."""
     wanted = dict(_WHOLE)
     if seconds is not None:
-        wanted["max_execution_time"] = f"{seconds:g}"
+        wanted["max_execution_time"] = f"{seconds:.6f}"
     told = ", ".join(f"{name} = {_value(value)}" for name, value in wanted.items())
     settings = f" SETTINGS {told}"
     try:
