@@ -93,9 +93,9 @@ def test_what_is_not_there_is_told(engine: int, path: str, message: str) -> None
 def test_a_time_limit_is_an_error_and_never_a_part(engine: int) -> None:
     """The engine stops, and says so."""
     run(engine, _USE.format(F1, "success", 500_000))
-    source = connect(Settings(), _address(engine), Limits(seconds=0.00001))
+    source = connect(Settings(), _address(engine), Limits(seconds=0.002))
     with pytest.raises(CannotAnswer) as caught:
-        list(keys(source).rows)
+        list(uses(source).rows)
     assert str(caught.value).endswith(
         "code 159\nhint: ask for less time, or give it more by --timeout"
     )
