@@ -27,20 +27,13 @@ class Modes(NamedTuple):
 
 def whole_answers(client: Client, seconds: float | None) -> Modes:
     """Return the settings that this user may use, and whether they suffice."""
-    wanted = dict(_WHOLE)
-    if seconds is not None:
-        wanted["max_execution_time"] = f"{seconds:.6f}"
-    told = ", ".join(f"{name} = {_value(value)}" for name, value in wanted.items())
-    settings = f" SETTINGS {told}"
+    settings = " SETTINGS " + ", ".join(f"{name} = '{value}'" for name, value in _WHOLE.items())
     try:
         client.query(f"SELECT 1{settings}")
     except DatabaseError:
         return Modes("", forbidden=_in_force(client))
-    return Modes(settings, forbidden=True)
-
-
-def _value(value: str) -> str:
-    return value if value.replace(".", "").isdecimal() else f"'{value}'"
+    limit = "" if seconds is None else f", max_execution_time = {seconds:.6f}"
+    return Modes(settings + limit, forbidden=True)
 
 
 def _in_force(client: Client) -> bool:
