@@ -91,7 +91,9 @@ def _annotated(hint: object) -> object:
 
 
 def _row(option: _Parameter) -> tuple[str, str, str]:
-    names = option.info.param_decls or (f"--{option.name.replace('_', '-')}",)
+    given = getattr(option.info, "default", None)
+    first = (given,) if isinstance(given, str) and given.startswith("-") else ()
+    names = (*first, *(option.info.param_decls or ())) or (f"--{option.name.replace('_', '-')}",)
     spelled = ", ".join(f"`{name}`" for name in names)
     taken = "" if option.type is bool else f" `{_taken(option)}`"
     return spelled + taken, _default(option), option.info.help or ""

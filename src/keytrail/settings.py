@@ -189,6 +189,7 @@ OTHER_VARIABLES = frozenset(
         "KEYTRAIL_FULL_SIZE",
         "KEYTRAIL_DIR",
         "KEYTRAIL_AUDIT_ENDPOINT",
+        "KEYTRAIL_SOURCES",
     }
 )
 """Variables of the tests and of the Collector's configuration, which are not settings."""

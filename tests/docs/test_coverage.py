@@ -11,8 +11,8 @@ from keytrail.capture.findings import GRAVITY
 from keytrail.cli.app import app
 from keytrail.journal.accounting import HINTS
 from keytrail.journal.columns import COLUMNS
+from keytrail.questions.keys import KEY_COLUMNS
 from keytrail.settings import OTHER_VARIABLES, describe
-from keytrail.sources.source import KEY_COLUMNS
 from support.pages import PAGES, ROOT
 
 ATTRIBUTES = (ROOT / "docs/attributes.md").read_text()

@@ -20,7 +20,7 @@ import keytrail
 from keytrail import faults
 from keytrail.activate import active_audit
 from keytrail.otel import open_uses
-from keytrail.store.live import LiveStore
+from keytrail.store.store import Store
 from support.carriers import wsgi_carrier
 from support.cases import F1, K1
 from support.instrumented import Instrumented
@@ -52,7 +52,7 @@ def _told(uses: list[dict[str, Any]]) -> list[tuple[str, str, int | None]]:
 
 
 def _rows(home: Path) -> list[tuple[Any, ...]]:
-    with closing(LiveStore(home)) as store:
+    with closing(Store(home)) as store:
         return store.all("SELECT key, outcome, status FROM uses")
 
 

@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 
 from keytrail.questions import Answer
+from keytrail.questions.keys import KEY_COLUMNS
 from keytrail.report import write
 from keytrail.sources import Completeness
-from keytrail.sources.source import KEY_COLUMNS
 from store.segment_kit import SECOND, T0
 from support.cases import F1, F2
 

@@ -19,7 +19,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import grpc
 import pytest
@@ -54,9 +54,13 @@ _MESSAGES: dict[str, Any] = {
 
 def binary(path: Path, made_by: str) -> Path:
     """Return a built program; without it skip, or fail where services are required."""
-    if path.is_file():
-        return path
-    reason = f"{path.name} is not built: {made_by}"
+    if not path.is_file():
+        missing(f"{path.name} is not built: {made_by}")
+    return path
+
+
+def missing(reason: str) -> NoReturn:
+    """Skip, or fail where services are required."""
     if os.environ.get("KEYTRAIL_REQUIRE_SERVICES"):
         pytest.fail(reason)
     pytest.skip(reason)

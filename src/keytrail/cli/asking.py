@@ -1,171 +1,139 @@
-"""The commands that ask the record: ``keys`` and ``uses``."""
+"""The commands that ask the record: ``keys``, ``uses`` and what is worked out of them."""
 
 from __future__ import annotations
 
-import os
-import sys
-from typing import TYPE_CHECKING, Annotated, Final
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Final, Literal
 
 import typer
+from typer import Context
 
 from keytrail.cli.errors import CommandError
-from keytrail.cli.options import Format, Home, read_settings
-from keytrail.cli.sealing import seal_where_worthwhile
+from keytrail.cli.keys import refuse_arguments
+from keytrail.cli.options import Format, Home, read_quietly
+from keytrail.cli.question import Asking, From, question
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-    from pathlib import Path
-
     from keytrail.questions import Answer
     from keytrail.sources import Source
 
 _TABLE_LIMIT: Final = 100
 
-Key = Annotated[
-    str | None,
-    typer.Option(help="First 8 or more digits of a fingerprint, or a public key id.", metavar="ID"),
-]
-Since = Annotated[
-    str | None,
-    typer.Option(help="From this time on: RFC 3339, 2h or 7d ago, today.", metavar="TIME"),
-]
-Until = Annotated[str | None, typer.Option(help="Up to this time.", metavar="TIME")]
-Service = Annotated[str | None, typer.Option(help="Service that saw the use.", metavar="NAME")]
-Route = Annotated[
-    str | None, typer.Option(help="Route; the path where none is known.", metavar="ROUTE")
-]
-Client = Annotated[
-    str | None, typer.Option(help="Client address or network (10.0.0.0/8).", metavar="ADDRESS")
-]
-Status = Annotated[str | None, typer.Option(help="404, 4xx or 400-499.", metavar="STATUS")]
-Direction = Annotated[str | None, typer.Option(help="incoming or outgoing.", metavar="DIRECTION")]
-Outcome = Annotated[
-    str | None,
-    typer.Option(help="success, denied, rate_limited, error or unknown.", metavar="OUTCOME"),
-]
-Owner = Annotated[str | None, typer.Option(help="Owner of the key.", metavar="NAME")]
-Provider = Annotated[str | None, typer.Option(help="Provider of the key.", metavar="NAME")]
-Host = Annotated[str | None, typer.Option(help="Host that was called.", metavar="HOST")]
-Finding = Annotated[
-    str | None, typer.Option(help="A finding, such as wrong_host.", metavar="FINDING")
-]
-Trace = Annotated[str | None, typer.Option(help="Trace id.", metavar="ID")]
 Limit = Annotated[
     int | None,
     typer.Option(help="Most uses shown, 0 for all; a table shows 100.", min=0, metavar="N"),
 ]
+By = Annotated[
+    str,
+    typer.Option(
+        help="What uses are divided by, comma-separated: key, owner, environment, provider, "
+        "service, route, host, client, direction.",
+        metavar="COLUMNS",
+    ),
+]
+Every = Annotated[
+    Literal["hour", "day", "all"], typer.Option(help="Length of a row's time, in UTC.")
+]
+PriceList = Annotated[
+    Path | None, typer.Option("--prices", help="Price list, for the cost.", metavar="FILE")
+]
+InventoryFile = Annotated[
+    Path | None,
+    typer.Option("--inventory", help="Inventory, instead of KEYTRAIL_INVENTORY.", metavar="FILE"),
+]
+Days = Annotated[int, typer.Option(help="How long a key must not have been seen.", metavar="DAYS")]
+At = Annotated[
+    str | None, typer.Option(help="When the key leaked: what is new since?", metavar="TIME")
+]
+Before = Annotated[
+    str | None,
+    typer.Option(help="Where the earlier window begins; as long as the other.", metavar="TIME"),
+]
+Factor = Annotated[float, typer.Option(help="From which factor on a count has changed.")]
 
 
-def keys(
-    key: Key = None,
-    since: Since = None,
-    until: Until = None,
-    service: Service = None,
-    route: Route = None,
-    client: Client = None,
-    status: Status = None,
-    direction: Direction = None,
-    outcome: Outcome = None,
-    owner: Owner = None,
-    provider: Provider = None,
-    host: Host = None,
-    finding: Finding = None,
-    trace: Trace = None,
-    format: Format = "table",  # noqa: A002 - the option's name
-    home: Home = None,
-) -> None:
+@question
+def keys(asking: Asking) -> None:
     """Show every key that was used: by whom, first and last, how often, with what result."""
     from keytrail import questions
 
-    _answer(
-        home,
-        format,
-        lambda source: questions.keys(
-            source,
-            key=key,
-            since=since,
-            until=until,
-            service=service,
-            route=route,
-            client=client,
-            status=status,
-            direction=direction,
-            outcome=outcome,
-            owner=owner,
-            provider=provider,
-            host=host,
-            finding=finding,
-            trace=trace,
-        ),
-    )
+    asking(lambda source: questions.keys(source, **asking.filters))
 
 
-def uses(
-    key: Key = None,
-    since: Since = None,
-    until: Until = None,
-    service: Service = None,
-    route: Route = None,
-    client: Client = None,
-    status: Status = None,
-    direction: Direction = None,
-    outcome: Outcome = None,
-    owner: Owner = None,
-    provider: Provider = None,
-    host: Host = None,
-    finding: Finding = None,
-    trace: Trace = None,
-    limit: Limit = None,
-    format: Format = "table",  # noqa: A002 - the option's name
-    home: Home = None,
-) -> None:
+@question
+def uses(asking: Asking, limit: Limit = None) -> None:
     """Show every use that matches all filters, the newest first."""
     from keytrail import questions
 
-    if limit is None and format == "table":
+    if limit is None and asking.format == "table":
         limit = _TABLE_LIMIT
-    _answer(
-        home,
-        format,
-        lambda source: questions.uses(
-            source,
-            key=key,
-            since=since,
-            until=until,
-            service=service,
-            route=route,
-            client=client,
-            status=status,
-            direction=direction,
-            outcome=outcome,
-            owner=owner,
-            provider=provider,
-            host=host,
-            finding=finding,
-            trace=trace,
-            limit=limit or None,
-        ),
+    asking(lambda source: questions.uses(source, limit=limit or None, **asking.filters))
+
+
+@question
+def usage(asking: Asking, by: By = "key", every: Every = "hour", prices: PriceList = None) -> None:
+    """Show the load over time: uses, errors and latency per key, or by whatever is named."""
+    from keytrail import questions
+
+    def ask(source: Source) -> Answer:
+        listed = None if prices is None else questions.read_prices(prices)
+        return questions.usage(source, by=_names(by), every=every, prices=listed, **asking.filters)
+
+    asking(ask)
+
+
+@question
+def flow(asking: Asking) -> None:
+    """Show which key goes from which service to which host, and on whose behalf."""
+    from keytrail import questions
+
+    asking(lambda source: questions.flow(source, **asking.filters))
+
+
+@question
+def compare(asking: Asking, before: Before = None, by: By = "key", factor: Factor = 2.0) -> None:
+    """Compare two windows of time, the later one from --since on: what is new, gone, changed."""
+    from keytrail import questions
+
+    asking(
+        lambda source: questions.compare(
+            source, before=before, by=_names(by), factor=factor, **asking.filters
+        )
     )
 
 
-def _answer(home: Path | None, form: Format, ask: Callable[[Source], Answer]) -> None:
-    from keytrail.questions import QuestionError
-    from keytrail.report import write
-    from keytrail.sources import CannotAnswer, connect
+def unused(
+    days: Days = 30,
+    inventory: InventoryFile = None,
+    source: From = None,
+    format: Format = "table",  # noqa: A002 - the option's name
+    home: Home = None,
+) -> None:
+    """Show the keys of the inventory that are not in use, and those in use that are not in it."""
+    from keytrail import questions
+    from keytrail.capture.entry import InventoryError
+    from keytrail.capture.inventory_file import read_inventory
 
-    settings = read_settings(home)
-    seal_where_worthwhile(settings)
+    set_up = read_quietly(home).inventory
+    path = inventory or (set_up if isinstance(set_up, Path) else None)
     try:
-        write(ask(connect(settings)), form, sys.stdout, sys.stderr)
-        sys.stdout.flush()
-    except BrokenPipeError:
-        _let_go_of_stdout()
-    except QuestionError as error:
-        raise CommandError(str(error), 2) from None
-    except CannotAnswer as error:
+        entries = () if path is None else read_inventory(path)
+    except InventoryError as error:
         raise CommandError(str(error)) from None
+    asking = Asking({}, source, format, home)
+    asking(lambda source: questions.unused(source, entries, days=days))
 
 
-def _let_go_of_stdout() -> None:
-    """The reader has seen enough; what is still buffered must not fail at exit."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+@question
+def leak(asking: Asking, context: Context, at: At = None, limit: Limit = None) -> None:
+    """Show everything a leaked key did; the key itself is read from stdin, never an argument."""
+    from keytrail import questions
+
+    refuse_arguments(context)
+    asking.filters["key"] = asking.filters["key"] or "-"
+    most = questions.MOST_USES if limit is None else limit
+    asking(lambda source: questions.leak(source, at=at, limit=most or None, **asking.filters))
+
+
+def _names(text: str) -> list[str]:
+    return [name.strip() for name in text.split(",") if name.strip()]

@@ -113,17 +113,10 @@ def export(
 
 
 def _filter(since: str | None, until: str | None) -> Filter:
-    from keytrail.questions.filters import read_filter
+    from keytrail.questions.filters import read_time
+    from keytrail.sources.source import Filter
 
-    return read_filter(
-        since=since,
-        until=until,
-        client=None,
-        status=None,
-        direction=None,
-        outcome=None,
-        trace=None,
-    )
+    return Filter(since=read_time("since", since), until=read_time("until", until))
 
 
 def _write(store: Store, wanted: Filter, form: str, output: Path | None) -> None:

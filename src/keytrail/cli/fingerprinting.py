@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import base64
-import getpass
 import hashlib
 import json
 import sys
-from typing import TYPE_CHECKING, Annotated, Final
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from keytrail.cli.errors import CommandError
+from keytrail.cli.keys import read_key, refuse_arguments
 from keytrail.cli.options import Home, TextFormat, read_settings
 
 if TYPE_CHECKING:
     from keytrail.capture.pepper import LoadedPeppers
-
-_MOST_BYTES: Final = 1024 * 1024
 
 Digests = Annotated[
     bool,
@@ -38,43 +35,15 @@ def fingerprint(
     """Print the fingerprint of a key, read from stdin or from a prompt that does not echo."""
     from keytrail.capture.pepper import load_peppers
 
-    if context.args:
-        raise CommandError(
-            "a key is not taken as an argument: other users and the shell's history would see it\n"
-            "hint: run `keytrail fingerprint` and type it, or pipe it in",
-            2,
-        )
+    refuse_arguments(context)
     loaded = load_peppers(read_settings(home))
-    key = _read_key()
+    key = read_key()
     found = _describe(loaded, key) | (_digests(key) if digests else {})
     _warn(loaded)
     if format == "json":
         sys.stdout.write(json.dumps(found) + "\n")
     else:
         sys.stdout.write(_as_text(found))
-
-
-def _read_key() -> bytes:
-    if sys.stdin.isatty():
-        return _checked(getpass.getpass("key: ").encode("utf-8", "surrogateescape"))
-    content = sys.stdin.buffer.read(_MOST_BYTES + 1)
-    if len(content) > _MOST_BYTES:
-        raise CommandError(
-            "what came from stdin is too long for a key\nhint: pipe in the key alone"
-        )
-    return _checked(_without_newline(content))
-
-
-def _without_newline(content: bytes) -> bytes:
-    if content.endswith(b"\r\n"):
-        return content[:-2]
-    return content.removesuffix(b"\n")
-
-
-def _checked(key: bytes) -> bytes:
-    if not key:
-        raise CommandError("an empty key has no fingerprint\nhint: type the key, or pipe it in")
-    return key
 
 
 def _describe(loaded: LoadedPeppers, key: bytes) -> dict[str, str | list[str]]:

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 Format = Annotated[
-    Literal["table", "json", "csv", "ndjson"],
-    typer.Option(help="A table for people; json, csv or ndjson for programs."),
+    Literal["table", "json", "csv", "ndjson", "ocsf"],
+    typer.Option(help="A table for people; json, csv or ndjson for programs, ocsf for a SIEM."),
 ]
 TextFormat = Annotated[
     Literal["text", "json"], typer.Option(help="Text for people, json for programs.")

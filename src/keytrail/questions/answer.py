@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from itertools import chain
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
-
-from keytrail.questions.filters import describe
-from keytrail.semconv import REDACTED
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from keytrail.sources.source import Completeness, Filter, Found, Row
+    from keytrail.sources.source import Completeness, Row
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A part of an answer that has several."""
+
+    name: str
+    title: str
+    """What it shows, in words."""
+    columns: tuple[str, ...]
+    rows: tuple[Row, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,20 +31,5 @@ class Answer:
     columns: tuple[str, ...]
     rows: Iterable[Row]
     completeness: Completeness
-
-
-def answered(name: str, wanted: Filter, columns: tuple[str, ...], found: Found) -> Answer:
-    """Return what was found as the answer to the question ``name``.
-
-    A ``key`` that matches nothing is not shown again: it may be a raw key, given by mistake.
-    """
-    rows = iter(found.rows)
-    first = next(rows, None)
-    if first is None and wanted.key is not None:
-        wanted = replace(wanted, key=REDACTED)
-    return Answer(
-        question={"name": name, **describe(wanted)},
-        columns=columns,
-        rows=() if first is None else chain((first,), rows),
-        completeness=found.completeness,
-    )
+    tables: tuple[Table, ...] = ()
+    """What else belongs to the answer."""

@@ -5,69 +5,140 @@ from __future__ import annotations
 import ipaddress
 import re
 import time
-from dataclasses import fields
-from typing import TYPE_CHECKING, Any, Final, TypeVar, get_args
+from dataclasses import dataclass, fields, replace
+from typing import TYPE_CHECKING, Any, Final, TypedDict, TypeVar, get_args
 
 from keytrail.capture.facts import Direction
+from keytrail.questions.errors import QuestionError
 from keytrail.questions.moments import read_moment
-from keytrail.sources.source import Filter, Network
+from keytrail.questions.whose import whose
+from keytrail.semconv import REDACTED
+from keytrail.sources.source import USE_COLUMNS, Filter, Network
 from keytrail.store.moments import rfc3339
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
+
+    from keytrail.sources.source import Source
 
 _T = TypeVar("_T")
 _OUTCOMES: Final = ("success", "denied", "rate_limited", "error", "unknown")
 _STATUS: Final = re.compile(r"(?P<one>\d{3})|(?P<hundreds>[1-5])xx|(?P<low>\d{3})-(?P<high>\d{3})")
-
+_A_STATUS: Final = "a status such as 404, 4xx or 400-499"
+_EQUAL: Final = ("service", "host", "direction", "outcome", "owner", "provider")
+_OTHERWISE: Final = frozenset({"time", "key", "findings", "duration"})
+"""Columns whose values nobody types; they have filters of their own."""
 _TRACE_ID: Final = re.compile(r"[0-9a-f]{32}")
 
 
-class QuestionError(ValueError):
-    """A question that cannot be asked; names the filter, never a key, and gives a hint."""
+class Filters(TypedDict, total=False):
+    """The filters of every question, as people type them; ``None`` and what is absent mean all."""
+
+    key: str | Sequence[str] | None
+    """A fingerprint or its first eight or more digits, or a public key id; or several fingerprints
+    of one key."""
+    since: str | None
+    """RFC 3339, ``2h`` or ``7d`` ago, ``today`` or ``yesterday`` in UTC."""
+    until: str | None
+    client: str | None
+    """An address or a network."""
+    status: str | None
+    """``404``, ``4xx`` or ``400-499``."""
+    direction: str | None
+    outcome: str | None
+    service: str | None
+    route: str | None
+    """Compared with the path where a use has no route."""
+    owner: str | None
+    provider: str | None
+    host: str | None
+    finding: str | None
+    trace: str | None
+    where: Sequence[str] | None
+    """``column=value``, for any other column."""
 
 
-def read_filter(
-    *,
-    since: str | None,
-    until: str | None,
-    client: str | None,
-    status: str | None,
-    direction: str | None,
-    outcome: str | None,
-    trace: str | None,
-    **equal: str | None,
-) -> Filter:
-    """Return the filter; ``equal`` are the columns that are compared as they are.
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A filter, and how it may be shown."""
+
+    wanted: Filter
+    shown: dict[str, str]
+
+
+def read_filters(source: Source, filters: Filters) -> Asked:
+    """Return what is asked of ``source``.
+
+    A ``key`` that matches nothing is not shown again: it may be a raw key, given by mistake.
 
     Raises:
-        QuestionError: a text means nothing.
+        QuestionError: a text means nothing, or means several keys.
+        keytrail.sources.CannotAnswer: the source cannot tell which key is meant.
+    """
+    wanted = _read_but_key(filters)
+    shown = _describe(wanted)
+    key = filters.get("key")
+    if key is None:
+        return Asked(wanted, shown)
+    meant = whose(source, key)
+    given = key if isinstance(key, str) else " ".join(key)
+    named = {**shown, "key": given if meant.seen else REDACTED}
+    return Asked(replace(wanted, keys=meant.keys), named)
+
+
+def read_time(name: str, text: str | None) -> int | None:
+    """Return the moment that the option ``name`` gives, in Unix nanoseconds.
+
+    Raises:
+        QuestionError: the text names no moment.
     """
     now = time.time_ns()
-
-    def moment(text: str) -> int:
-        return read_moment(text, now)
-
     when = "a time such as 2026-11-25T17:00:00Z, 2h, 7d or today"
+    return _read(name, text, lambda given: read_moment(given, now), when)
+
+
+def _read_but_key(filters: Filters) -> Filter:
+    _choice("direction", filters.get("direction"), get_args(Direction))
+    _choice("outcome", filters.get("outcome"), _OUTCOMES)
     return Filter(
-        since=_read("since", since, moment, when),
-        until=_read("until", until, moment, when),
-        client=_read("client", client, _network, "an address or a network such as 10.0.0.0/8"),
-        status=_read("status", status, _statuses, "a status such as 404, 4xx or 400-499"),
-        direction=_choice("direction", direction, get_args(Direction)),
-        outcome=_choice("outcome", outcome, _OUTCOMES),
-        trace=_read("trace", trace, _trace_id, "a trace id of 32 hex digits"),
-        **equal,
+        since=read_time("since", filters.get("since")),
+        until=read_time("until", filters.get("until")),
+        network=_read(
+            "client", filters.get("client"), _network, "an address or a network such as 10.0.0.0/8"
+        ),
+        status=_read("status", filters.get("status"), _statuses, _A_STATUS),
+        traces=_read("trace", filters.get("trace"), _trace_ids, "a trace id of 32 hex digits"),
+        finding=filters.get("finding"),
+        route=filters.get("route"),
+        equal=(*_equal(filters), *map(_column, filters.get("where") or ())),
     )
 
 
-def describe(wanted: Filter) -> dict[str, str]:
+def _equal(filters: Filters) -> Iterator[tuple[str, str]]:
+    for name in _EQUAL:
+        value = filters.get(name)
+        if isinstance(value, str):
+            yield name, value
+
+
+def _column(text: str) -> tuple[str, str]:
+    column, given, value = text.partition("=")
+    if not given or column not in USE_COLUMNS or column in _OTHERWISE:
+        columns = ", ".join(name for name in USE_COLUMNS if name not in _OTHERWISE)
+        raise QuestionError(
+            f"--where: no such column\nhint: give column=value with one of {columns}"
+        )
+    return column, value
+
+
+def _describe(wanted: Filter) -> dict[str, str]:
     """Return what is asked for, without what is not, as it may be shown."""
-    return {
-        field.name: _SHOWN.get(field.name, str)(value)
+    shown = {
+        _NAMES.get(field.name, field.name): _SHOWN.get(field.name, str)(value)
         for field in fields(wanted)
-        if (value := getattr(wanted, field.name)) is not None
+        if field.name != "equal" and (value := getattr(wanted, field.name)) is not None
     }
+    return {**shown, **dict(wanted.equal)}
 
 
 def _read(name: str, text: str | None, read: Callable[[str], _T], expected: str) -> _T | None:
@@ -79,10 +150,9 @@ def _read(name: str, text: str | None, read: Callable[[str], _T], expected: str)
         raise QuestionError(f"--{name}: this cannot be read\nhint: give {expected}") from None
 
 
-def _choice(name: str, text: str | None, choices: Sequence[str]) -> str | None:
+def _choice(name: str, text: str | None, choices: Sequence[str]) -> None:
     if text is not None and text not in choices:
         raise QuestionError(f"--{name}: no such value\nhint: give one of {', '.join(choices)}")
-    return text
 
 
 def _network(text: str) -> Network:
@@ -98,10 +168,10 @@ def _statuses(text: str) -> tuple[int, int]:
     return int(found["one"] or found["low"]), int(found["one"] or found["high"])
 
 
-def _trace_id(text: str) -> str:
+def _trace_ids(text: str) -> tuple[str, ...]:
     if not _TRACE_ID.fullmatch(text.lower()):
         raise ValueError
-    return text.lower()
+    return (text.lower(),)
 
 
 def _status_shown(status: tuple[int, int]) -> str:
@@ -113,4 +183,6 @@ _SHOWN: Final[dict[str, Callable[[Any], str]]] = {
     "since": rfc3339,
     "until": rfc3339,
     "status": _status_shown,
+    "traces": " ".join,
 }
+_NAMES: Final = {"network": "client", "traces": "trace"}

@@ -2,51 +2,35 @@
 
 from __future__ import annotations
 
-from keytrail.questions.answer import Answer, answered
-from keytrail.questions.filters import read_filter
-from keytrail.sources.source import KEY_COLUMNS, Source
+from typing import TYPE_CHECKING, Final
+
+from keytrail.questions.answer import Answer
+from keytrail.questions.filters import Filters, read_filters
+from keytrail.sources.source import Grouping
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+    from keytrail.sources.source import Source
+
+KEY_COLUMNS: Final = (
+    *("key", "key_id", "key_name", "owner", "provider", "direction", "first_use", "last_use"),
+    *("uses", "errors", "denials", "clients", "services", "routes"),
+)
+"""The columns of a key."""
+
+BY_KEY: Final = Grouping(KEY_COLUMNS, by=("key", "direction"), order=("last_use",))
 
 
-def keys(
-    source: Source,
-    *,
-    key: str | None = None,
-    since: str | None = None,
-    until: str | None = None,
-    service: str | None = None,
-    route: str | None = None,
-    client: str | None = None,
-    status: str | None = None,
-    direction: str | None = None,
-    outcome: str | None = None,
-    owner: str | None = None,
-    provider: str | None = None,
-    host: str | None = None,
-    finding: str | None = None,
-    trace: str | None = None,
-) -> Answer:
+def keys(source: Source, **filters: Unpack[Filters]) -> Answer:
     """Return one row per key and direction, the last used first, counting the uses that match.
 
-    The filters are those of :func:`keytrail.questions.uses`.
+    Uses without a key are one row per direction whose ``key`` is empty.
 
     Raises:
         QuestionError: a filter cannot be read.
         keytrail.sources.CannotAnswer: the source cannot answer.
     """
-    wanted = read_filter(
-        key=key,
-        since=since,
-        until=until,
-        service=service,
-        route=route,
-        client=client,
-        status=status,
-        direction=direction,
-        outcome=outcome,
-        owner=owner,
-        provider=provider,
-        host=host,
-        finding=finding,
-        trace=trace,
-    )
-    return answered("keys", wanted, KEY_COLUMNS, source.keys(wanted))
+    asked = read_filters(source, filters)
+    found = source.groups(asked.wanted, BY_KEY)
+    return Answer({"name": "keys", **asked.shown}, KEY_COLUMNS, found.rows, found.completeness)

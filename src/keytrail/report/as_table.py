@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final, TextIO
 
 from rich.box import Box
 from rich.console import Console
-from rich.table import Table
+from rich.table import Table as Grid
 from rich.text import Text
 
 from keytrail.report.layout import GAP, fit
@@ -19,11 +19,12 @@ from keytrail.store.moments import seconds
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from keytrail.questions.answer import Answer
+    from keytrail.questions.answer import Answer, Table
     from keytrail.sources.source import Completeness, Row
 
 _RULED: Final = Box("    \n    \n ── \n    \n    \n    \n    \n    \n")
 _NO_LIMIT: Final = 100_000
+_MOST_OF_A_TABLE: Final = 20
 _WORTH_STYLE: Final = {"exact": "green", "bounded": "yellow", "truncated": "yellow"}
 
 
@@ -36,6 +37,8 @@ def write(answer: Answer, data: TextIO, talk: TextIO) -> None:
     if not (data.isatty() or "COLUMNS" in os.environ):
         console.width = _NO_LIMIT
     rows = list(answer.rows)
+    for table in answer.tables:
+        _write_table(console, table)
     if rows:
         left_out = _write_rows(console, answer.columns, rows)
         console.print(f"\n{_total(answer, rows)}{_left_out(left_out)}", soft_wrap=True)
@@ -46,10 +49,22 @@ def write(answer: Answer, data: TextIO, talk: TextIO) -> None:
         talk.write(_NO_SUCH_KEY)
 
 
+def _write_table(console: Console, table: Table) -> None:
+    """Write a part of an answer under its title; one without rows says so in a line."""
+    console.print(Text(table.title, "bold"), Text("" if table.rows else "none", "dim"))
+    if not table.rows:
+        return
+    _write_rows(console, table.columns, table.rows[:_MOST_OF_A_TABLE])
+    more = len(table.rows) - _MOST_OF_A_TABLE
+    console.print(f"({_many(more, 'more row')} with --format json)\n" if more > 0 else "")
+
+
 def _write_rows(console: Console, columns: Sequence[str], rows: Sequence[Row]) -> int:
     """Return how many columns with values found no room."""
     cells = {
-        column: [cell(column, row[place]) for row in rows] for place, column in enumerate(columns)
+        column: [cell(column, row[place]) for row in rows]
+        for place, column in enumerate(columns)
+        if any(row[place] is not None for row in rows)
     }
     natural = {
         column: max(len(column), *(text.cell_len for text in texts))
@@ -57,9 +72,9 @@ def _write_rows(console: Console, columns: Sequence[str], rows: Sequence[Row]) -
         if any(texts)
     }
     widths = fit(natural, console.width)
-    table = Table(box=_RULED, show_edge=False, pad_edge=False, padding=(0, GAP - 1, 0, 0))
+    grid = Grid(box=_RULED, show_edge=False, pad_edge=False, padding=(0, GAP - 1, 0, 0))
     for column, width in widths.items():
-        table.add_column(
+        grid.add_column(
             column.replace("_", " "),
             width=width,
             no_wrap=True,
@@ -68,8 +83,8 @@ def _write_rows(console: Console, columns: Sequence[str], rows: Sequence[Row]) -
             header_style="bold",
         )
     for row in zip(*(cells[column] for column in widths), strict=True):
-        table.add_row(*row)
-    console.print(table)
+        grid.add_row(*row)
+    console.print(grid)
     return len(natural) - len(widths)
 
 
@@ -78,7 +93,8 @@ def _total(answer: Answer, rows: Sequence[Row]) -> str:
         return _many(len(rows), "use")
     key, uses = answer.columns.index("key"), answer.columns.index("uses")
     keys = len({row[key] for row in rows} - {None})
-    return f"{_many(keys, 'key')}, {_many(sum(int(str(row[uses])) for row in rows), 'use')}"
+    counted = _many(keys, "key") if keys else _many(len(rows), "row")
+    return f"{counted}, {_many(sum(int(str(row[uses])) for row in rows), 'use')}"
 
 
 def _many(count: int, noun: str) -> str:

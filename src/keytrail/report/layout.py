@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
 GAP: Final = 2
 _LEAST: Final = 12
@@ -38,13 +38,20 @@ def fit(natural: Mapping[str, int], room: int) -> dict[str, int]:
     The essential columns are placed first, cut where they must be, then grown; the others get
     what they need or are left out.
     """
-    importance = _OF_USES if "time" in natural else _OF_KEYS
-    order = sorted(natural, key=importance.index)
+    order = sorted(natural, key=_importance(natural).index)
     line = _Line(natural, room + GAP)
     line.place(order[:_ESSENTIAL], _LEAST)
     line.grow()
     line.place(order[_ESSENTIAL:], _MOST)
     return {column: line.widths[column] for column in natural if column in line.widths}
+
+
+def _importance(natural: Mapping[str, int]) -> Sequence[str]:
+    """Return the order of a known kind of rows; others have their columns in it already."""
+    for known in (_OF_USES, _OF_KEYS):
+        if natural.keys() <= set(known):
+            return known
+    return tuple(natural)
 
 
 @dataclass(slots=True)

@@ -13,8 +13,15 @@ from keytrail.store.moments import seconds
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-COUNTS: Final = frozenset({"uses", "errors", "denials", "clients", "services", "routes"})
-NUMBERS: Final = COUNTS | {"status", "duration"}
+COUNTS: Final = frozenset(
+    {
+        *("uses", "errors", "denials", "rate_limited", "clients", "services", "routes"),
+        *("uses_before", "errors_before", "denials_before"),
+    }
+)
+SECONDS: Final = frozenset({"duration", "p50", "p95", "p99", "seconds"})
+NUMBERS: Final = COUNTS | SECONDS | {"status", "cost"}
+_KEYS: Final = frozenset({"key", "received_key", "behalf_key"})
 _SHORT_KEY: Final = 12
 _OUTCOME_STYLE: Final = {
     "success": "green",
@@ -27,8 +34,8 @@ _STATUS_STYLE: Final = {2: "green", 4: "yellow", 5: "red"}
 
 def cell(column: str, value: object) -> Text:
     """Return ``value`` as the text of its cell, to be shown and not obeyed."""
-    if column == "key":
-        return _key(value)
+    if column in _KEYS:
+        return _key(column, value)
     if value is None:
         return Text()
     if column in MOMENTS and isinstance(value, int):
@@ -37,17 +44,19 @@ def cell(column: str, value: object) -> Text:
     return Text(_words(column, value), style)
 
 
-def _key(value: object) -> Text:
+def _key(column: str, value: object) -> Text:
     if value is None:
-        return Text("(no key)", "dim")
+        return Text("" if column == "behalf_key" else "(no key)", "dim")
     return Text(plain(str(value))[:_SHORT_KEY], "cyan")
 
 
 def _words(column: str, value: object) -> str:
     if isinstance(value, list):
         return plain(" ".join(map(str, value)))
-    if column == "duration" and isinstance(value, float):
+    if column in SECONDS and isinstance(value, float):
         return f"{value:.3f}"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
     if column in COUNTS and isinstance(value, int):
         return f"{value:,}"
     return plain(str(value))

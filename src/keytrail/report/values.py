@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     from keytrail.sources.source import Completeness
 
-MOMENTS: Final = frozenset({"time", "first_use", "last_use"})
+MOMENTS: Final = frozenset({"time", "first_use", "last_use", "not_seen_since"})
 """The columns whose values are Unix nanoseconds."""
 
 

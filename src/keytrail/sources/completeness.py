@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from keytrail.sources.source import Completeness, Filter
+from keytrail.sources.worth import several_peppers
 from keytrail.store.moments import seconds
 
 if TYPE_CHECKING:
@@ -74,8 +75,7 @@ def _holes(condition: Condition) -> Iterator[str]:
         torn = _many(condition.torn, "segment")
         yield f"half a line at the end of {torn}, left by a writer that died"
     if len(condition.peppers) > 1:
-        peppers = f"{len(condition.peppers)} peppers ({', '.join(condition.peppers)})"
-        yield f"keys were fingerprinted under {peppers}: one key may appear as several"
+        yield several_peppers(condition.peppers)
 
 
 def _removed(entry: Entry) -> str:

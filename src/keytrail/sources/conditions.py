@@ -3,71 +3,88 @@
 from __future__ import annotations
 
 import ipaddress
-import re
-from dataclasses import fields
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final, Protocol
+
+from keytrail.semconv import KEY_OTHER_HASHES, REDACTED_HASHES
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
     from keytrail.sources.source import Filter, Network
-    from keytrail.store.store import Store
 
-_FINGERPRINT_START: Final = re.compile(r"[0-9a-f]{8,64}")
-_EQUAL: Final = ("service", "host", "direction", "outcome", "owner", "provider")
+_HASHES: Final = (
+    "list_has_any(TRY_CAST(json_extract(attributes, '$.\"{}\"') AS VARCHAR[]), ?::VARCHAR[])"
+)
+_Term = tuple[str, tuple[str, ...], list[object]]
 
 
-_COLUMNS: Final = {
-    "since": ("time",),
-    "until": ("time",),
-    "key": ("key", "key_id"),
-    "finding": ("findings",),
-    "trace": ("trace_id",),
-    "route": ("route", "path"),
-}
+class Relation(Protocol):
+    """A DuckDB connection with the relation ``uses``: the columns of a use and ``attributes``."""
+
+    def execute(self, sql: str, values: Sequence[object] = ()) -> None:
+        """Run ``sql``; its rows must be fetched before the next query."""
+
+    def fetch(self, most: int) -> list[tuple[Any, ...]]:
+        """Return the next rows of the last ``execute``; empty after the last one."""
+
+    def all(self, sql: str) -> list[tuple[Any, ...]]:
+        """Return every row of ``sql``."""
 
 
 def columns(wanted: Filter) -> set[str]:
     """Return the columns that the condition reads."""
-    asked = (field.name for field in fields(wanted) if getattr(wanted, field.name) is not None)
-    return {column for name in asked for column in _COLUMNS.get(name, (name,))}
+    clients = set() if wanted.network is None else {"client"}
+    return clients.union(*(read for _, read, _ in _terms(wanted)))
 
 
-def condition(store: Store, wanted: Filter) -> tuple[str, list[object]]:
+def condition(relation: Relation, wanted: Filter) -> tuple[str, list[object]]:
     """Return the condition and the values of its question marks."""
     terms: list[tuple[str, list[object]]] = [("true", [])]
-    if wanted.since is not None:
-        terms.append(("time >= ?", [wanted.since]))
-    if wanted.until is not None:
-        terms.append(("time <= ?", [wanted.until]))
-    if wanted.key is not None:
-        terms.append(_of_key(wanted.key))
-    if wanted.client is not None:
-        terms.append(("client IN (SELECT unnest(?))", [_addresses(store, wanted.client)]))
-    if wanted.status is not None:
-        terms.append(("status BETWEEN ? AND ?", list(wanted.status)))
-    if wanted.finding is not None:
-        terms.append(("list_contains(findings, ?)", [wanted.finding]))
-    if wanted.trace is not None:
-        terms.append(("trace_id = ?", [wanted.trace]))
-    if wanted.route is not None:
-        terms.append(("coalesce(route, path) = ?", [wanted.route]))
-    terms += [
-        (f"{column} = ?", [value])
-        for column in _EQUAL
-        if (value := getattr(wanted, column)) is not None
-    ]
+    terms += [(text, values) for text, _, values in _terms(wanted)]
+    if wanted.network is not None:
+        clients = _addresses(relation, wanted.network)
+        terms.append(("client IN (SELECT unnest(?))", [clients]))
     return " AND ".join(text for text, _ in terms), [value for _, of in terms for value in of]
 
 
-def _of_key(key: str) -> tuple[str, list[object]]:
-    if _FINGERPRINT_START.fullmatch(key):
-        return "(starts_with(key, ?) OR key_id = ?)", [key, key]
-    return "key_id = ?", [key]
+def _terms(wanted: Filter) -> Iterator[_Term]:
+    """Yield each condition with the columns that it reads and its values."""
+    if wanted.since is not None:
+        yield "time >= ?", ("time",), [wanted.since]
+    if wanted.until is not None:
+        yield "time <= ?", ("time",), [wanted.until]
+    for column, values in (
+        ("key", wanted.keys),
+        ("client", wanted.clients),
+        ("trace_id", wanted.traces),
+    ):
+        if values is not None:
+            yield f"{column} IN (SELECT unnest(?))", (column,), [list(values)]
+    if wanted.status is not None:
+        yield "status BETWEEN ? AND ?", ("status",), list(wanted.status)
+    if wanted.finding is not None:
+        yield "list_contains(findings, ?)", ("findings",), [wanted.finding]
+    for attribute, hashes in (
+        (REDACTED_HASHES, wanted.redacted),
+        (KEY_OTHER_HASHES, wanted.beside),
+    ):
+        if hashes is not None:
+            yield _HASHES.format(attribute), ("attributes",), [list(hashes)]
+    if wanted.route is not None:
+        yield "coalesce(route, path) = ?", ("route", "path"), [wanted.route]
+    for column, value in wanted.equal:
+        yield f"CAST({column} AS VARCHAR) = ?", (column,), [value]
 
 
-def _addresses(store: Store, network: Network) -> list[str]:
+def within(clients: Iterable[str], network: Network) -> list[str]:
+    """Return the clients whose address lies in ``network``."""
+    return [client for client in clients if _is_within(client, network)]
+
+
+def _addresses(relation: Relation, network: Network) -> list[str]:
     """Every recorded client within ``network``: its text forms are too many for SQL."""
-    clients = store.all("SELECT DISTINCT client FROM uses WHERE client IS NOT NULL")
-    return [client for (client,) in clients if _is_within(client, network)]
+    clients = relation.all("SELECT DISTINCT client FROM uses WHERE client IS NOT NULL")
+    return within((client for (client,) in clients), network)
 
 
 def _is_within(client: str, network: Network) -> bool:

@@ -1,0 +1,189 @@
+"""A ClickHouse, asked over HTTP by its official client."""
+
+from __future__ import annotations
+
+import math
+import re
+import time
+from dataclasses import replace
+from typing import TYPE_CHECKING, Final, TypeVar
+from urllib.parse import urlsplit
+
+import clickhouse_connect
+from clickhouse_connect.driver.exceptions import ClickHouseError
+
+from keytrail.journal.columns import COLUMNS
+from keytrail.sources.clickhouse import statements
+from keytrail.sources.clickhouse.modes import whole_answers
+from keytrail.sources.clickhouse.table import quoted, read_table
+from keytrail.sources.conditions import within
+from keytrail.sources.cut import cut
+from keytrail.sources.relation import identity
+from keytrail.sources.source import (
+    USE_COLUMNS,
+    CannotAnswer,
+    Completeness,
+    Found,
+    Grouping,
+)
+from keytrail.sources.spans import READ
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from clickhouse_connect.driver.client import Client
+
+    from keytrail.sources.address import Address
+    from keytrail.sources.clickhouse.statements import Statement
+    from keytrail.sources.clickhouse.table import Table
+    from keytrail.sources.limits import Limits
+    from keytrail.sources.source import Filter, Identity, Row
+
+_TABLE: Final = "otel_traces"
+_T = TypeVar("_T")
+_CODE: Final = re.compile(r"\b[Cc]ode:? (\d+)")
+_HINTS: Final = {
+    "60": "name the table by ?table=, and the database by the address's path",
+    "81": "name the database by the address's path",
+    "159": "ask for less time, or give it more by --timeout",
+    "241": "it has too little memory for this: ask for less time",
+    "516": "give user and password in the address or a profile",
+    "497": "this user may not read the table",
+}
+_WAITING: Final = "what still waits in the journals of services is not in it"
+_MAY_BE_CUT: Final = (
+    "this user may not forbid that a part is given for the whole (overflow modes): see to it that "
+    "its profile says 'throw'"
+)
+
+
+class ClickHouseSource:
+    """Answers from one table, as :class:`keytrail.sources.Source` says."""
+
+    def __init__(self, address: Address, limits: Limits) -> None:
+        self._address = address
+        self._client = self._telling(lambda: _connected(address))
+        self._modes = self._telling(lambda: whole_answers(self._client, limits.seconds))
+        self._table = self._telling(self._described)
+
+    def close(self) -> None:
+        """Let the connection go."""
+        self._client.close()
+
+    def uses(self, wanted: Filter, limit: int | None) -> Found:
+        """Return the newest ``limit`` uses, newest first."""
+        most = None if limit is None else limit + 1
+        statement = statements.uses(self._table, self._by_address(wanted), most)
+        found = Found(map(_use, self._rows(statement)), self._completeness(wanted))
+        return found if limit is None else cut(found, limit)
+
+    def groups(self, wanted: Filter, grouping: Grouping) -> Found:
+        """Return one row for each group of uses; reads again where some are there twice."""
+        here = self._by_address(wanted)
+        rows = [*self._rows(statements.groups(self._table, here, grouping, once=False))]
+        if any(records != uses for *_, records, uses in rows):
+            rows = [*self._rows(statements.groups(self._table, here, grouping, once=True))]
+        return Found([_known(row[:-2]) for row in rows], self._completeness(wanted))
+
+    def flows(self, wanted: Filter, behalf: tuple[str, ...] | None = None) -> Found:
+        """Return which key was sent by which service to which host."""
+        statement = statements.flows(self._table, self._by_address(wanted), behalf)
+        return Found([*self._rows(statement)], self._completeness(wanted))
+
+    def identities(self, start: str) -> tuple[Identity, ...]:
+        """Return the fingerprints that begin with ``start`` or go by it."""
+        return tuple(map(identity, self._rows(statements.identities(self._table, start))))
+
+    def _described(self) -> Table:
+        name = str(self._address.options.get("table", _TABLE))
+        described = self._client.query(f"DESCRIBE TABLE {quoted(name)}").result_rows
+        columns = {str(row[0]): str(row[1]) for row in described}
+        engine = self._client.query(
+            "SELECT create_table_query FROM system.tables WHERE name = {name:String} "
+            "AND database = currentDatabase()",
+            {"name": name.rpartition(".")[2]},
+        ).result_rows
+        return read_table(name, str(self._address), columns, str(engine))
+
+    def _by_address(self, wanted: Filter) -> Filter:
+        """Turn a network into the addresses in it: they are written in too many ways for SQL."""
+        if wanted.network is None:
+            return wanted
+        here = replace(wanted, network=None)
+        by_client = Grouping(("client", "uses"), by=("client",))
+        seen = self._rows(statements.groups(self._table, here, by_client, once=False))
+        clients = {str(row[0]) for row in seen if row[0] is not None}
+        return replace(here, clients=tuple(sorted(within(clients, wanted.network))))
+
+    def _rows(self, statement: Statement) -> Iterator[Row]:
+        sql = statement.sql + self._modes.settings
+        stream = self._telling(lambda: self._client.query_rows_stream(sql, statement.values))
+        try:
+            with stream as rows:
+                yield from rows
+        except ClickHouseError as error:
+            raise self._cannot(error) from None
+
+    def _completeness(self, wanted: Filter) -> Completeness:
+        now = time.time_ns()
+        (begins,) = self._rows(statements.begins(self._table))
+        reasons = [_WAITING]
+        if self._table.forgets:
+            reasons.append("the table has a TTL: older spans are gone")
+        if not self._modes.forbidden:
+            reasons.insert(0, _MAY_BE_CUT)
+        return Completeness(
+            worth="bounded" if self._modes.forbidden else "truncated",
+            begins=_later(begins[0], wanted.since),
+            ends=now if wanted.until is None else min(now, wanted.until),
+            reasons=tuple(reasons),
+        )
+
+    def _telling(self, act: Callable[[], _T]) -> _T:
+        try:
+            return act()
+        except (ClickHouseError, OSError) as error:
+            raise self._cannot(error) from None
+
+    def _cannot(self, error: Exception) -> CannotAnswer:
+        code = _CODE.search(str(error))
+        said = f"code {code[1]}" if code else type(error).__name__
+        hint = _HINTS.get(code[1] if code else "", "is the address right, and is it running?")
+        return CannotAnswer(f"{self._address} did not answer: {said}\nhint: {hint}")
+
+
+def _connected(address: Address) -> Client:
+    parts = urlsplit(address.url)
+    return clickhouse_connect.get_client(
+        host=parts.hostname,
+        port=parts.port,
+        interface=parts.scheme,
+        username=address.user,
+        password=address.password.reveal() if address.password else "",
+        database=parts.path.strip("/") or None,
+        headers={name: value.reveal() for name, value in address.headers},
+        ca_cert=_text(address.certificate),
+        client_cert=_text(address.client_certificate),
+        client_cert_key=_text(address.client_key),
+        autogenerate_session_id=False,
+    )
+
+
+def _text(path: Path | None) -> str | None:
+    return None if path is None else str(path)
+
+
+def _later(begins: object, since: int | None) -> int | None:
+    if not isinstance(begins, int) or begins <= 0:
+        return None
+    return begins if since is None else max(begins, since)
+
+
+def _use(row: Row) -> Row:
+    return tuple(READ[COLUMNS[name]](value) for name, value in zip(USE_COLUMNS, row, strict=True))
+
+
+def _known(row: Row) -> Row:
+    """A quantile of nothing is nothing."""
+    return tuple(None if isinstance(one, float) and math.isnan(one) else one for one in row)

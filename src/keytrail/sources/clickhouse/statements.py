@@ -1,0 +1,230 @@
+"""What a source is asked, in ClickHouse's SQL."""
+
+# ruff: noqa: S608 - SQL is put together from our own names; values are bound
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Final
+
+from keytrail import semconv
+from keytrail.sources.source import USE_COLUMNS, Filter
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from keytrail.sources.clickhouse.table import Table
+    from keytrail.sources.source import Grouping
+
+_IDS: Final = ("TraceId", "SpanId")
+_FINAL_FIRST: Final = "ifNull(outcome, '') = 'unknown'"
+"""Of a use that was told twice, the record that has an end."""
+_NEWEST: Final = ("previous", "key_id", "key_name", "owner", "environment", "provider")
+_MEASURES: Final[dict[str, tuple[str, tuple[str, ...]]]] = {
+    **{column: (f"argMax({column}, time)", (column, "time")) for column in _NEWEST},
+    "first_use": ("min(time)", ("time",)),
+    "last_use": ("max(time)", ("time",)),
+    "uses": ("count()", ()),
+    "errors": ("countIf(outcome = 'error')", ("outcome",)),
+    "denials": ("countIf(outcome = 'denied')", ("outcome",)),
+    "rate_limited": ("countIf(outcome = 'rate_limited')", ("outcome",)),
+    "clients": ("uniqExact(client)", ("client",)),
+    "services": ("uniqExact(service)", ("service",)),
+    "routes": ("uniqExact(route)", ("route",)),
+    "hosts": ("uniqExact(host)", ("host",)),
+    "p50": ("quantileExactInclusive(0.5)(duration)", ("duration",)),
+    "p95": ("quantileExactInclusive(0.95)(duration)", ("duration",)),
+    "p99": ("quantileExactInclusive(0.99)(duration)", ("duration",)),
+    "seconds": ("sum(duration)", ("duration",)),
+}
+_FLOWS: Final = """
+WITH sent AS ({sent}), behalf AS ({behalf}), flow AS (
+    SELECT any(sent.key) AS key, any(sent.key_id) AS key_id, any(sent.key_name) AS key_name,
+           any(sent.owner) AS owner, any(sent.provider) AS provider, any(sent.host) AS host,
+           any(sent.service) AS service, any(sent.outcome) AS outcome, any(sent.time) AS time,
+           argMaxIf(
+               (behalf.key, behalf.key_name, behalf.owner, behalf.client),
+               behalf.time, behalf.time <= sent.time
+           ) AS of
+    FROM sent LEFT JOIN behalf ON sent.trace_id = behalf.trace_id
+         AND ifNull(sent.service, '') = ifNull(behalf.service, '')
+    GROUP BY sent.trace_id, sent.span_id
+)
+SELECT key, argMax(key_id, time), argMax(key_name, time), argMax(owner, time),
+       argMax(provider, time), service, host, of.1, argMax(of.2, time), argMax(of.3, time), of.4,
+       min(time), max(time), count(), countIf(outcome = 'error'), countIf(outcome = 'denied')
+FROM flow WHERE {of_these}
+GROUP BY key, service, host, of.1, of.4
+ORDER BY 13 DESC, key NULLS FIRST, service NULLS FIRST, host NULLS FIRST, of.1 NULLS FIRST,
+         of.4 NULLS FIRST
+"""
+_FLOW_READ: Final = (
+    *("trace_id", "span_id", "service", "time", "key", "key_id", "key_name", "owner"),
+    *("provider", "client", "host", "outcome"),
+)
+
+
+@dataclass(slots=True)
+class Statement:
+    """One statement, and the values that are bound to it."""
+
+    sql: str = ""
+    values: dict[str, object] = field(default_factory=dict)
+
+    def bind(self, value: object, kind: str) -> str:
+        """Return the place of a value."""
+        name = f"v{len(self.values)}"
+        self.values[name] = value
+        return f"{{{name}:{kind}}}"
+
+    def texts(self, values: Iterable[str]) -> str:
+        """Return the place of several texts."""
+        return self.bind(list(values), "Array(String)")
+
+
+def _conditions(table: Table, wanted: Filter, statement: Statement) -> str:
+    terms = [table.is_use]
+    for bound, sign in ((wanted.since, ">="), (wanted.until, "<=")):
+        if bound is not None:
+            moment = f"fromUnixTimestamp64Nano({statement.bind(bound, 'Int64')})"
+            terms.append(f"Timestamp {sign} {moment}")
+    if wanted.keys is not None:
+        terms.append(_of_keys(table, wanted.keys, statement))
+    for column, values in (("client", wanted.clients), ("trace_id", wanted.traces)):
+        if values is not None:
+            terms.append(f"{table.column(column)} IN {statement.texts(values)}")
+    if wanted.status is not None:
+        low, high = (statement.bind(one, "Int64") for one in wanted.status)
+        terms.append(f"{table.column('status')} BETWEEN {low} AND {high}")
+    for name, elements in (
+        (semconv.FINDINGS, None if wanted.finding is None else (wanted.finding,)),
+        (semconv.REDACTED_HASHES, wanted.redacted),
+        (semconv.KEY_OTHER_HASHES, wanted.beside),
+    ):
+        if elements is not None:
+            terms.append(table.has(name, statement.texts(elements)))
+    if wanted.route is not None:
+        route = f"coalesce({table.column('route')}, {table.column('path')})"
+        terms.append(f"{route} = {statement.bind(wanted.route, 'String')}")
+    for column, value in wanted.equal:
+        terms.append(f"toString({table.column(column)}) = {statement.bind(value, 'String')}")
+    return " AND ".join(terms)
+
+
+def _of_keys(table: Table, keys: tuple[str, ...], statement: Statement) -> str:
+    place = statement.texts(keys)
+    if "key" in table.materialized:
+        return f"KeytrailKeyHash IN {place}"
+    return table.equals(semconv.KEY_HASH, place)
+
+
+def uses(table: Table, wanted: Filter, limit: int | None) -> Statement:
+    """Return the statement for the newest ``limit`` uses."""
+    statement = Statement()
+    shown = ", ".join(f"{table.column(column)} AS {column}" for column in USE_COLUMNS)
+    statement.sql = (
+        f"SELECT {shown} FROM {table.name} WHERE {_conditions(table, wanted, statement)} "
+        f"ORDER BY time DESC, trace_id, span_id, {_FINAL_FIRST} LIMIT 1 BY trace_id, span_id"
+        + ("" if limit is None else f" LIMIT {limit:d}")
+    )
+    return statement
+
+
+def groups(table: Table, wanted: Filter, grouping: Grouping, *, once: bool) -> Statement:
+    """Return the statement for the groups of ``grouping``.
+
+    Two columns follow those of the grouping: how many records there are, and how many uses.
+    ``once``: a use that is there several times is read once, which is dear.
+    """
+    statement = Statement()
+    parts = grouping.by if grouping.every is None else ("time", *grouping.by)
+    told = {column: _told(column, grouping) for column in grouping.columns}
+    shown = [*(sql for sql, _ in told.values()), "count()", "uniqExact(TraceId, SpanId)"]
+    reads = {column for _, read in told.values() for column in read} | set(_IDS)
+    order = [f"{grouping.columns.index(column) + 1} DESC" for column in grouping.order]
+    order += [f"{_told(part, grouping)[0]} NULLS FIRST" for part in parts]
+    statement.sql = (
+        f"SELECT {', '.join(shown)} FROM ({_read(table, wanted, reads, statement, once=once)})"
+        + (f" GROUP BY {', '.join(_told(part, grouping)[0] for part in parts)}" if parts else "")
+        + f" ORDER BY {', '.join(order) or '1'}"
+    )
+    return statement
+
+
+def _told(column: str, grouping: Grouping) -> tuple[str, tuple[str, ...]]:
+    if column in grouping.by:
+        return column, (column,)
+    if column == "time":
+        return f"time - time % {grouping.every:d}", ("time",)
+    return _MEASURES[column]
+
+
+def _read(
+    table: Table,
+    wanted: Filter,
+    columns: Iterable[str],
+    statement: Statement,
+    *,
+    once: bool,
+    of: str = "",
+) -> str:
+    """Return the query for some columns of the uses that match, of traces in the query ``of``."""
+    read = {*columns, *(("outcome",) if once else ())}
+    shown = ", ".join(f"{_expression(table, column)} AS {column}" for column in sorted(read))
+    only = f" ORDER BY {_FINAL_FIRST} LIMIT 1 BY TraceId, SpanId" if once else ""
+    conditions = _conditions(table, wanted, statement)
+    traces = f" AND TraceId IN ({of})" if of else ""
+    return f"SELECT {shown} FROM {table.name} WHERE {conditions}{traces}{only}"
+
+
+def _expression(table: Table, column: str) -> str:
+    if column in _IDS:
+        return column
+    if column == "previous":
+        return table.attribute(semconv.KEY_PREVIOUS_HASH)
+    return table.column(column)
+
+
+def flows(table: Table, wanted: Filter, behalf: tuple[str, ...] | None) -> Statement:
+    """Return the statement for the flows of keys."""
+    statement = Statement()
+    outgoing = replace(wanted, equal=(*wanted.equal, ("direction", "outgoing")))
+    incoming = Filter(equal=(("direction", "incoming"),), until=wanted.until)
+    traces_of = "" if behalf is None else _traces(table, Filter(keys=behalf), statement)
+    statement.sql = _FLOWS.format(
+        sent=_read(table, outgoing, _FLOW_READ, statement, once=True, of=traces_of),
+        behalf=_read(
+            table,
+            incoming,
+            _FLOW_READ,
+            statement,
+            once=True,
+            of=_traces(table, outgoing, statement),
+        ),
+        of_these="true" if behalf is None else f"of.1 IN {statement.texts(behalf)}",
+    )
+    return statement
+
+
+def _traces(table: Table, wanted: Filter, statement: Statement) -> str:
+    return f"SELECT TraceId FROM {table.name} WHERE {_conditions(table, wanted, statement)}"
+
+
+def identities(table: Table, start: str) -> Statement:
+    """Return the statement for the fingerprints that begin with ``start`` or go by it."""
+    statement = Statement()
+    reads = ("key", "key_id", "key_name", "owner", "time", "previous")
+    digits, text = statement.bind(start.lower(), "String"), statement.bind(start, "String")
+    statement.sql = (
+        "SELECT key, previous, argMax(key_id, time), argMax(key_name, time), argMax(owner, time), "
+        f"max(time) FROM ({_read(table, Filter(), reads, statement, once=False)}) "
+        f"WHERE key IS NOT NULL AND (startsWith(key, {digits}) OR key_id = {text} "
+        f"OR startsWith(ifNull(previous, ''), {digits})) "
+        "GROUP BY key, previous ORDER BY 6 DESC, 1"
+    )
+    return statement
+
+
+def begins(table: Table) -> Statement:
+    """Return the statement for the oldest moment in the table, 0 where it is empty."""
+    return Statement(f"SELECT toUnixTimestamp64Nano(min(Timestamp)) FROM {table.name}")

@@ -1,0 +1,32 @@
+"""What answers are worth together, and the reasons that sources have in common."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from keytrail.sources.source import Completeness, Worth
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+_FROM_BEST: Final[tuple[Worth, ...]] = ("exact", "bounded", "truncated")
+
+
+def several_peppers(ids: Collection[str]) -> str:
+    """Return why keys under several peppers bound an answer."""
+    return (
+        f"keys were fingerprinted under {len(ids)} peppers ({', '.join(sorted(ids))}): "
+        "one key may appear as several"
+    )
+
+
+def least(first: Completeness, *others: Completeness) -> Completeness:
+    """Return the worth of what is no better than the worst of its parts."""
+    parts = (first, *others)
+    begins = [part.begins for part in parts if part.begins is not None]
+    return Completeness(
+        worth=max((part.worth for part in parts), key=_FROM_BEST.index),
+        begins=min(begins, default=None),
+        ends=max(part.ends for part in parts),
+        reasons=tuple(dict.fromkeys(reason for part in parts for reason in part.reasons)),
+    )

@@ -1,0 +1,73 @@
+"""Real backends as processes, which spans reach through the Collector."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import urllib.request
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from keytrail.collector import files
+from support.otelcol import JAEGER, binary, collector, eventually, post
+from support.services import clean_environ, free_port
+
+_JAEGER = """\
+service:
+  extensions: [jaeger_storage, jaeger_query]
+  pipelines: {{traces: {{receivers: [otlp], exporters: [jaeger_storage_exporter]}}}}
+  telemetry: {{metrics: {{level: none}}, logs: {{level: warn}}}}
+extensions:
+  jaeger_query:
+    storage: {{traces: kept}}
+    http: {{endpoint: "127.0.0.1:{query}"}}
+    grpc: {{endpoint: "127.0.0.1:{grpc}"}}
+  jaeger_storage: {{backends: {{kept: {storage}}}}}
+receivers: {{otlp: {{protocols: {{http: {{endpoint: "127.0.0.1:{otlp}"}}}}}}}}
+exporters: {{jaeger_storage_exporter: {{trace_storage: kept}}}}
+"""
+STORAGES = {
+    "memory": "{memory: {max_traces: 100000}}",
+    "badger": "{badger: {ephemeral: true}}",
+}
+
+
+@contextmanager
+def jaeger(directory: Path, storage: str = STORAGES["memory"]) -> Iterator[tuple[str, str]]:
+    """Run Jaeger; yield the address of its query API, and where it takes OTLP/HTTP."""
+    query, grpc, otlp = free_port(), free_port(), free_port()
+    config = directory / "jaeger.yaml"
+    config.write_text(_JAEGER.format(query=query, grpc=grpc, otlp=otlp, storage=storage))
+    command = [str(binary(JAEGER, "make jaeger-demo")), "--config", f"file:{config}"]
+    with (directory / "jaeger.log").open("wb") as log:
+        environ = clean_environ(OTEL_TRACES_SAMPLER="always_off")
+        process = subprocess.Popen(command, env=environ, stdout=log, stderr=log, cwd=directory)
+    try:
+        eventually(lambda: _answers(f"http://127.0.0.1:{query}/api/services"), 60)
+        yield f"jaeger+http://127.0.0.1:{query}", f"http://127.0.0.1:{otlp}"
+    finally:
+        process.terminate()
+        process.wait(20)
+
+
+@contextmanager
+def behind_a_collector(directory: Path, backend: str, *more: Path, **environ: str) -> Iterator[int]:
+    """Run a Collector with our configuration for ``backend``, and yield its port."""
+    ours = files.directory()
+    configs = [ours / "standalone.yaml", ours / "backends" / f"{backend}.yaml", *more]
+    with collector(directory, configs, **environ) as running:
+        yield running.port
+
+
+def send(port: int, requests: Sequence[bytes]) -> None:
+    """Send OTLP requests to a Collector."""
+    assert [post(port, "/v1/traces", request) for request in requests] == [200] * len(requests)
+
+
+def _answers(url: str) -> bool:
+    try:
+        with urllib.request.urlopen(url, timeout=2) as answer:
+            return "data" in json.load(answer)
+    except (OSError, ValueError):
+        return False

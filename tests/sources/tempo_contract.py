@@ -1,0 +1,240 @@
+"""What Tempo's API promises, and where it is silent: caps, order, zeros, late spans.
+
+No Tempo can be built here. This server keeps what OTLP brings it, and answers searches as the
+documentation of Tempo 2.8 to 3 says: every cap that it does not announce is in it.
+"""
+
+from __future__ import annotations
+
+import gzip
+import json
+import random
+import re
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import cached_property
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+from opentelemetry.proto.trace.v1.trace_pb2 import TracesData
+
+from support.otelcol import plain
+
+SECOND = 10**9
+_TERM = re.compile(r'span\.([\w.]+) = "([^"]*)"')
+_LONGEST = 168 * 3600
+
+
+@dataclass(frozen=True)
+class Kept:
+    """One span, and when it arrived, Unix seconds."""
+
+    resource: Any
+    span: Any
+    arrived: float
+
+    @cached_property
+    def attributes(self) -> dict[str, Any]:
+        """Of the span."""
+        return plain(self.span.attributes)
+
+    @cached_property
+    def trace_id(self) -> str:
+        """In hex."""
+        return str(self.span.trace_id.hex())
+
+
+@dataclass
+class Tempo:
+    """What the server keeps, and how it misbehaves."""
+
+    port: int = 0
+    kept: list[Kept] = field(default_factory=list)
+    requests: list[tuple[str, dict[str, str]]] = field(default_factory=list)
+    arrival: float | None = None
+    """Where set, spans arrive at this time, Unix seconds; else at their own."""
+    slack: float = 120
+    """Seconds by which a span may be late and still widen the time of its block."""
+    knows_parents: bool = True
+    jobs: tuple[int, int] = (4, 4)
+    partial: bool = False
+    shuffle: random.Random = field(default_factory=lambda: random.Random(7))
+
+    @property
+    def address(self) -> str:
+        """The source to ask."""
+        return f"tempo+http://127.0.0.1:{self.port}"
+
+    def take(self, request: ExportTraceServiceRequest) -> None:
+        """Keep the spans of a request."""
+        for resource in request.resource_spans:
+            for scope in resource.scope_spans:
+                for span in scope.spans:
+                    own = span.end_time_unix_nano / SECOND
+                    arrived = own if self.arrival is None else self.arrival
+                    self.kept.append(Kept(resource.resource, span, arrived))
+
+    def search(self, query: dict[str, str]) -> tuple[int, Any]:
+        """Answer ``/api/search``."""
+        begin, end = int(query["start"]), int(query["end"])
+        limit, shown = int(query.get("limit", 20)), int(query.get("spss", 3))
+        if end - begin > _LONGEST + 1:
+            return 400, "range specified by start and end exceeds 168h0m0s"
+        if limit > 262_144 or shown > 100:
+            return 400, "limit or spss exceeds its maximum"
+        if "span:parentID" in query["q"] and not self.knows_parents:
+            return 400, "parse error: unknown identifier: span:parentID"
+        matching = _condition(query["q"])
+        found: dict[bytes, list[Kept]] = {}
+        for one in self.kept:
+            if self._in(one, begin, end) and matching(one.attributes):
+                found.setdefault(one.span.trace_id, []).append(one)
+        traces = [*found.items()]
+        self.shuffle.shuffle(traces)
+        selected = _selected(query["q"])
+        done, total = self.jobs
+        return 200, {
+            "traces": [_trace(*one, selected, shown) for one in traces[:limit]],
+            "metrics": {"completedJobs": done, "totalJobs": total},
+        }
+
+    def _in(self, one: Kept, begin: int, end: int) -> bool:
+        """A late span lies in a block whose time is that of its arrival."""
+        own = one.span.start_time_unix_nano / SECOND
+        moment = one.arrived if one.arrived - own > self.slack else own
+        return begin <= moment <= end
+
+    def trace(self, trace_id: str) -> bytes | None:
+        """Answer ``/api/v2/traces/…`` in protobuf; ``None`` where there is no such trace."""
+        spans = [one for one in self.kept if one.trace_id == trace_id.rjust(32, "0")]
+        if not spans:
+            return None
+        data = TracesData()
+        for one in spans[: len(spans) // 2 or 1] if self.partial else spans:
+            resource = data.resource_spans.add()
+            resource.resource.CopyFrom(one.resource)
+            resource.scope_spans.add().spans.append(one.span)
+        body = bytes(data.SerializeToString())
+        status = b"\x18\x01" if self.partial else b""
+        return b"\x0a" + _varint(len(body)) + body + status
+
+
+def _varint(number: int) -> bytes:
+    digits = bytearray()
+    while number > 127:
+        digits.append(number & 127 | 128)
+        number >>= 7
+    return bytes([*digits, number])
+
+
+def _condition(query: str) -> Any:
+    """Read ``{ a = "x" && (b = "y" || c = "z") } | …``: all of the first, any of the rest."""
+    inside = query[query.index("{") + 1 : query.index("}")]
+    every, _, some = inside.partition("&& (")
+    needed, either = _TERM.findall(every), _TERM.findall(some)
+
+    def matches(attributes: dict[str, Any]) -> bool:
+        return all(attributes.get(name) == value for name, value in needed) and (
+            not either or any(attributes.get(name) == value for name, value in either)
+        )
+
+    return matches
+
+
+def _selected(query: str) -> set[str]:
+    names = re.search(r"select\((.*)\)", query)
+    return {name.strip().removeprefix("span.") for name in names[1].split(",")} if names else set()
+
+
+def _trace(trace_id: bytes, spans: list[Kept], selected: set[str], shown: int) -> dict[str, Any]:
+    return {
+        "traceID": trace_id.hex().lstrip("0"),
+        "spanSets": [
+            {
+                "spans": [_span(one, selected) for one in spans[:shown]],
+                "matched": len(spans),
+            }
+        ],
+    }
+
+
+def _span(one: Kept, selected: set[str]) -> dict[str, Any]:
+    attributes = {**one.attributes, "service.name": plain(one.resource.attributes)["service.name"]}
+    told = [
+        {"key": name, "value": _json(value)}
+        for name, value in attributes.items()
+        if name in selected or f"resource.{name}" in selected
+    ]
+    if "span:parentID" in selected and one.span.parent_span_id:
+        parent = {"stringValue": one.span.parent_span_id.hex()}
+        told.append({"key": "span:parentID", "value": parent})
+    return {
+        "spanID": one.span.span_id.hex(),
+        "startTimeUnixNano": str(one.span.start_time_unix_nano),
+        "durationNanos": str(one.span.end_time_unix_nano - one.span.start_time_unix_nano),
+        "attributes": told,
+    }
+
+
+def _json(value: Any) -> dict[str, Any]:
+    """What is zero, empty or false is left out."""
+    if isinstance(value, list):
+        return {"arrayValue": {"values": [_json(one) for one in value]}}
+    if not value:
+        return {}
+    if isinstance(value, bool):
+        return {"boolValue": value}
+    if isinstance(value, int):
+        return {"intValue": str(value)}
+    return {"doubleValue": value} if isinstance(value, float) else {"stringValue": value}
+
+
+@contextmanager
+def tempo() -> Iterator[Tempo]:
+    """Run the server."""
+    kept = Tempo()
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            if self.headers.get("Content-Encoding") == "gzip":
+                body = gzip.decompress(body)
+            kept.take(ExportTraceServiceRequest.FromString(body))
+            self._answer(200, b"")
+
+        def do_GET(self) -> None:
+            parts = urlsplit(self.path)
+            kept.requests.append((parts.path, dict(self.headers.items())))
+            if parts.path == "/api/search":
+                query = {name: values[0] for name, values in parse_qs(parts.query).items()}
+                status, answer = kept.search(query)
+                text = answer if isinstance(answer, str) else json.dumps(answer)
+                self._answer(status, text.encode())
+            else:
+                trace = kept.trace(parts.path.rpartition("/")[2])
+                self._answer(404 if trace is None else 200, trace or b"")
+
+        def _answer(self, status: int, body: bytes) -> None:
+            self.send_response(status)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_: Any) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server.daemon_threads = True
+    kept.port = server.server_address[1]
+    threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
+    try:
+        yield kept
+    finally:
+        server.shutdown()
+        server.server_close()

@@ -1,0 +1,179 @@
+"""Where Jaeger lies, and what is told instead."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+
+from keytrail.questions import keys, uses
+from keytrail.settings import Settings
+from keytrail.sources import CannotAnswer, LocalSource, connect
+from keytrail.sources.source import DAY
+from sources import seeded
+from sources.seeded import BEGIN, F3
+from support.cases import F1, K1
+
+Answer = Callable[[str, dict[str, str]], tuple[int, str]]
+
+
+@contextmanager
+def _answering(answer: Answer) -> Iterator[str]:
+    """Run a server that answers as a broken Jaeger does; yield its address."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            parts = urlsplit(self.path)
+            query = {name: values[0] for name, values in parse_qs(parts.query).items()}
+            status, body = answer(parts.path, query)
+            self.send_response(status)
+            self.end_headers()
+            self.wfile.write(body.encode())
+
+        def log_message(self, *_: Any) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server.daemon_threads = True
+    threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
+    try:
+        yield f"jaeger+http://127.0.0.1:{server.server_address[1]}"
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+def _span(number: int, moment: int, **tags: Any) -> dict[str, Any]:
+    """Return a trace of one span, its id without the zeros at its beginning."""
+    told = {"keytrail.schema_version": "1.0", "keytrail.key.hash": F1, **tags}
+    return {
+        "processes": {"p1": {"serviceName": "shop"}},
+        "spans": [
+            {
+                "traceID": f"{number:x}",
+                "spanID": f"{number:x}",
+                "processID": "p1",
+                "startTime": moment // 1000,
+                "duration": 5,
+                "references": [],
+                "tags": [{"key": key, "value": value} for key, value in told.items()],
+            }
+        ],
+    }
+
+
+@pytest.mark.parametrize("limit", [3, 20])
+def test_a_limit_is_never_taken_for_the_end(
+    truth: LocalSource, jaeger_memory: str, limit: int
+) -> None:
+    """A window with as many traces as the limit is cut until it has fewer."""
+    source = connect(Settings(), f"{jaeger_memory}?limit={limit}")
+    expected = [row[0] for row in uses(truth, key=F3).rows]
+    assert [row[0] for row in uses(source, key=F3, since="1d").rows] == expected
+
+
+def test_an_answer_is_never_exact(jaeger_memory: str) -> None:
+    """Jaeger does not tell what it has forgotten; from where on it was searched is told."""
+    source = connect(Settings(), f"{jaeger_memory}?lookback=3d")
+    worth = keys(source).completeness
+    assert worth.worth == "bounded"
+    assert worth.begins == pytest.approx(worth.ends - 3 * DAY)
+    assert worth.reasons == (
+        "as far back as Jaeger has kept its spans, which it does not tell",
+        "keys were fingerprinted under 2 peppers (8805e1a2, aaaaaaaa): one key may appear as "
+        "several",
+    )
+
+
+def test_a_filter_that_is_ignored_is_applied_here() -> None:
+    """Whatever is sent back, only what was asked for counts, once, with its whole ids."""
+
+    def answer(path: str, _: dict[str, str]) -> tuple[int, str]:
+        if path == "/api/services":
+            return 200, json.dumps({"data": ["shop", "billing"]})
+        spans = [_span(1, BEGIN), _span(2, BEGIN, **{"keytrail.key.hash": F3}), _span(1, BEGIN)]
+        return 200, json.dumps({"data": spans})
+
+    with _answering(answer) as address:
+        rows = list(uses(connect(Settings(), address), key=F1, where=["service=shop"]).rows)
+    assert [(row[0], row[-5], row[-4]) for row in rows] == [(BEGIN, f"{1:032x}", f"{1:016x}")]
+
+
+def test_more_in_a_microsecond_than_it_tells_is_truncated() -> None:
+    """A window that cannot be cut any further, and is still full, is told."""
+    full = [_span(number, BEGIN) for number in range(1, 4)]
+
+    def answer(path: str, query: dict[str, str]) -> tuple[int, str]:
+        if path == "/api/services":
+            return 200, json.dumps({"data": ["shop"]})
+        holds = int(query["start"]) <= BEGIN // 1000 <= int(query["end"])
+        return 200, json.dumps({"data": full * (int(query["limit"]) // 3 + 1) if holds else []})
+
+    with _answering(answer) as address:
+        found = uses(connect(Settings(), f"{address}?limit=2"), key=F1, since="1d")
+    assert len(list(found.rows)) == 3
+    assert found.completeness.worth == "truncated"
+    assert found.completeness.reasons[0] == ("shop has more traces in a microsecond than it tells")
+
+
+def test_something_else_than_a_fingerprint_is_told_and_never_shown() -> None:
+    """A Collector that put the key where its hash belongs."""
+
+    def answer(path: str, _: dict[str, str]) -> tuple[int, str]:
+        raw = _span(1, BEGIN, **{"keytrail.key.hash": K1})
+        return 200, json.dumps({"data": ["shop"] if path == "/api/services" else [raw]})
+
+    with _answering(answer) as address:
+        found = uses(connect(Settings(), address))
+    (row,) = found.rows
+    assert row[1] is None
+    assert found.completeness.reasons[1] == (
+        "1 span has something else than a fingerprint as its key: see to the service or Collector "
+        "that it comes from"
+    )
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "message"),
+    [
+        (404, "", "answered 404 to /api/services\nhint: is this the address of its query API?"),
+        (401, "", "answered 401 to /api/services\nhint: give credentials: headers in a profile, "),
+        (500, K1, "answered 500 to /api/services\nhint: its own log says more"),
+        (200, "<html>", "answered /api/services with something else than jaeger does\nhint: is "),
+    ],
+)
+def test_what_is_no_answer_is_told(status: int, body: str, message: str) -> None:
+    """What, where, and the next step; never what was sent back."""
+    with _answering(lambda *_: (status, body)) as address, pytest.raises(CannotAnswer) as caught:
+        uses(connect(Settings(), address), key=F1)
+    host = address.partition("//")[2]
+    assert str(caught.value).startswith(f"jaeger at {host} {message}")
+
+
+def test_a_jaeger_that_is_not_there_is_told() -> None:
+    """What, where, and the next step."""
+    with pytest.raises(CannotAnswer) as caught:
+        uses(connect(Settings(), "jaeger+http://127.0.0.1:9"), key=F1)
+    assert str(caught.value) == (
+        "jaeger at 127.0.0.1:9 cannot be reached: ConnectError\n"
+        "hint: is the address right, and is it running?"
+    )
+
+
+def test_an_empty_jaeger_has_no_uses() -> None:
+    """`data: null` is what it says then."""
+    with _answering(lambda *_: (200, '{"data": null}')) as address:
+        assert list(keys(connect(Settings(), address)).rows) == []
+
+
+def test_seeded_uses_are_many_enough() -> None:
+    """What is compared holds every kind."""
+    assert {use["outcome"] for use in seeded.uses()} == {
+        *("success", "denied", "error", "rate_limited"),
+    }
