@@ -54,8 +54,11 @@ def _members(name: str) -> tuple[str, ...]:
 def test_attributes_and_metrics_are_those_of_the_code() -> None:
     """Every constant has its definition, and nothing is defined that has none."""
     metrics = {value for name, value in CONSTANTS.items() if name.startswith("METRIC_")}
-    attributes = {value for name, value in CONSTANTS.items() if not name.startswith("METRIC_")}
+    events = {value for name, value in CONSTANTS.items() if name.startswith("EVENT_")}
+    others = ("METRIC_", "EVENT_")
+    attributes = {value for name, value in CONSTANTS.items() if not name.startswith(others)}
     assert set(ATTRIBUTES) == attributes
+    assert {group["name"] for group in GROUPS if group["type"] == "event"} == events
     assert {group["metric_name"] for group in GROUPS if group["type"] == "metric"} == metrics
 
 

@@ -173,5 +173,7 @@ def test_an_unknown_source_is_told() -> None:
     with pytest.raises(CannotAnswer) as caught:
         connect(Settings(), "gopher://user:secret@host/")
     assert str(caught.value) == (
-        "no source can read 'gopher' addresses\nhint: without an address, the journal is read"
+        "no source can read 'gopher' addresses\nhint: give an address such as "
+        "clickhouse://host:8123/database, jaeger+http://host:16686 or tempo+https://host, or the "
+        "name of a profile; docs/sources.md shows both"
     )

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import sys
+import time
 from contextlib import closing, contextmanager
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, TextIO
 
@@ -21,19 +24,27 @@ if TYPE_CHECKING:
     from keytrail.store.store import Store
 
 _SPANS_A_LINE: Final = 512
+_BLOCK: Final = 1024 * 1024
 
 Files = Annotated[
     list[Path],
     typer.Argument(help="Files of OTLP/JSON lines.", metavar="FILE...", show_default=False),
 ]
 ExportFormat = Annotated[
-    Literal["otlp-json", "parquet", "csv", "ndjson"],
+    Literal["otlp-json", "parquet", "csv", "ndjson", "ocsf"],
     typer.Option(
-        help="Spans as OTLP/JSON lines; columns as Parquet or CSV; whole lines as NDJSON."
+        help="Spans as OTLP/JSON lines; columns as Parquet or CSV; whole lines as NDJSON; "
+        "events for a SIEM as OCSF."
     ),
 ]
 Output = Annotated[
     Path | None, typer.Option(help="File to write, instead of stdout.", metavar="FILE")
+]
+ManifestFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--manifest", help="File to note the export's SHA-256 and what is in it.", metavar="FILE"
+    ),
 ]
 Since = Annotated[
     str | None,
@@ -78,6 +89,7 @@ def _told(done: Imported) -> Iterator[str]:
 def export(
     format: ExportFormat = "ndjson",  # noqa: A002 - the option's name
     output: Output = None,
+    manifest: ManifestFile = None,
     since: Since = None,
     until: Until = None,
     home: Home = None,
@@ -91,12 +103,17 @@ def export(
 
     if format == "parquet" and output is None:
         raise CommandError("Parquet needs a file\nhint: give --output", 2)
+    if manifest is not None and output is None:
+        raise CommandError("a manifest is of a file\nhint: give --output", 2)
     settings = read_settings(home)
     try:
         wanted = _filter(since, until)
         with closing(Store(settings.home)) as store:
-            _write(store, wanted, format, output)
+            written = _write(store, wanted, format, output)
             _warn(store, settings.home)
+        sys.stderr.write(f"keytrail: exported {written:,} uses\n")
+        if manifest is not None and output is not None:
+            _note(manifest, output, written, wanted)
     except QuestionError as error:
         raise CommandError(str(error), 2) from None
     except StoreError as error:
@@ -119,20 +136,43 @@ def _filter(since: str | None, until: str | None) -> Filter:
     return Filter(since=read_time("since", since), until=read_time("until", until))
 
 
-def _write(store: Store, wanted: Filter, form: str, output: Path | None) -> None:
+def _note(manifest: Path, output: Path, uses: int, wanted: Filter) -> None:
+    """Note what an auditor needs to see that the file is still the one that was exported."""
+    from keytrail.store.moments import rfc3339
+
+    with output.open("rb") as file:
+        digest = hashlib.sha256()
+        while block := file.read(_BLOCK):
+            digest.update(block)
+    told = {
+        "exported": rfc3339(time.time_ns()),
+        "by": f"keytrail {version('keytrail')}",
+        "since": None if wanted.since is None else rfc3339(wanted.since),
+        "until": None if wanted.until is None else rfc3339(wanted.until),
+        "files": [
+            {
+                "name": output.name,
+                "bytes": output.stat().st_size,
+                "sha256": digest.hexdigest(),
+                "uses": uses,
+            }
+        ],
+    }
+    manifest.write_text(json.dumps(told, indent=2) + "\n", "utf-8")
+
+
+def _write(store: Store, wanted: Filter, form: str, output: Path | None) -> int:
+    """Return how many uses were written."""
     from keytrail.sources.conditions import condition
     from keytrail.store import exporting
 
     where, values = condition(store, wanted)
     if form == "parquet" and output is not None:
-        _say(exporting.to_parquet(store, where, values, output))
-        return
+        return exporting.to_parquet(store, where, values, output)
     with _opened(output) as data:
         if form == "otlp-json":
-            _say(_write_spans(exporting.spans(store, where, values), data))
-        else:
-            write = _write_csv if form == "csv" else _write_lines
-            _say(write(exporting.lines(store, where, values), data))
+            return _write_spans(exporting.spans(store, where, values), data)
+        return _WRITERS[form](exporting.lines(store, where, values), data)
 
 
 @contextmanager
@@ -192,8 +232,22 @@ def _write_csv(lines: Iterator[dict[str, Any]], data: TextIO) -> int:
     return written
 
 
-def _say(uses: int) -> None:
-    sys.stderr.write(f"keytrail: exported {uses:,} uses\n")
+def _write_events(lines: Iterator[dict[str, Any]], data: TextIO) -> int:
+    from keytrail.report.as_ocsf import event
+    from keytrail.sources.source import USE_COLUMNS
+
+    written = 0
+    for line in lines:
+        data.write(json.dumps(event({column: line.get(column) for column in USE_COLUMNS})) + "\n")
+        written += 1
+    return written
+
+
+_WRITERS: Final = {
+    "csv": _write_csv,
+    "ndjson": _write_lines,
+    "ocsf": _write_events,
+}
 
 
 def _warn(store: Store, home: Path) -> None:

@@ -26,7 +26,7 @@ _CONVENTIONS = (
 )
 """Method and status, in the stable semantic convention and in the one before."""
 _RPC_STATUS = "rpc.grpc.status_code"
-_STATUSES = (*(status for _, status in _CONVENTIONS), _RPC_STATUS)
+_STATUSES = (_RPC_STATUS, *(status for _, status in _CONVENTIONS))
 _GRPC_CODES = {name: code for code, name in enumerate(GRPC_NAMES)}
 _CALLS = frozenset({"http.method", "http.request.method", "rpc.system", "rpc.system.name"})
 _CHALLENGES = tuple(
@@ -112,11 +112,13 @@ class OpenUse:
         """Return the HTTP status or gRPC code: the wire's own, else the span's."""
         if self.status is not None or self.error is not None:
             return self.status
+        if (code := attributes.get("rpc.response.status_code")) is not None:
+            return _GRPC_CODES.get(str(code).upper())
         for name in _STATUSES:
             status = attributes.get(name)
             if isinstance(status, int):
                 return status
-        return _GRPC_CODES.get(str(attributes.get("rpc.response.status_code")).upper())
+        return None
 
 
 class Entry(NamedTuple):

@@ -33,7 +33,7 @@ def connect(settings: Settings, source: str | None = None, limits: Limits = NO_L
         CannotAnswer: no source of this kind is known, or what it needs is not installed.
     """
     if source is None:
-        return LocalSource(settings.home)
+        return LocalSource(settings.home, limits)
     address = read_address(source)
     try:
         return _remote(address, limits)

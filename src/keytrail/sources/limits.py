@@ -14,6 +14,9 @@ def _silence(_: str) -> None:
     """Tell nobody."""
 
 
+_LEAST = 0.001
+
+
 @dataclass(frozen=True, slots=True)
 class Limits:
     """``None`` is no limit; ``progress`` hears a line of text now and then."""
@@ -23,6 +26,12 @@ class Limits:
     """Most uses that are read from a source that has to be searched."""
     progress: Callable[[str], None] = _silence
     _begun: float = field(default_factory=time.monotonic)
+
+    def remaining(self) -> float | None:
+        """Return the seconds that are left, at least some; ``None`` without a limit."""
+        if self.seconds is None:
+            return None
+        return max(self.seconds - (time.monotonic() - self._begun), _LEAST)
 
     def passed(self, rows: int) -> str | None:
         """Return which limit was passed after reading so many rows, in words."""

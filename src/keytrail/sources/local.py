@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from contextlib import closing, suppress
 from typing import TYPE_CHECKING, Final
@@ -11,6 +12,7 @@ import duckdb
 from keytrail.sources import relation
 from keytrail.sources.completeness import judge
 from keytrail.sources.cut import cut
+from keytrail.sources.limits import NO_LIMITS
 from keytrail.sources.source import CannotAnswer, Found
 from keytrail.store import delivered
 from keytrail.store.errors import StoreError
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from keytrail.sources.limits import Limits
     from keytrail.sources.relation import Query
     from keytrail.sources.source import Filter, Grouping, Identity, Row
 
@@ -30,13 +33,18 @@ _UNREADABLE: Final = (
     duckdb.OutOfMemoryException,
 )
 _ROWS_AT_ONCE: Final = 2000
+_TOO_SLOW: Final = (
+    "the journal was not read within the time that was given"
+    "\nhint: ask for less time, or give it more by --timeout"
+)
 
 
 class LocalSource:
     """Answers from the live segments of one home, as :class:`keytrail.sources.Source` says."""
 
-    def __init__(self, home: Path) -> None:
+    def __init__(self, home: Path, limits: Limits = NO_LIMITS) -> None:
         self._home = home
+        self._limits = limits
 
     def uses(self, wanted: Filter, limit: int | None) -> Found:
         """Return the newest ``limit`` uses, newest first."""
@@ -63,23 +71,47 @@ class LocalSource:
                 with suppress(duckdb.IOException):
                     return self._read_once(query)
             return self._read_once(query)
+        except duckdb.InterruptException:
+            raise CannotAnswer(_TOO_SLOW) from None
         except (StoreError, *_UNREADABLE) as error:
             raise CannotAnswer(_unreadable(self._home, error)) from None
 
     def _read_once(self, query: Query) -> Found:
         now, wanted = time.time_ns(), query.wanted
         store = Store(self._home, query.reads)
+        stop = _Stop(store, self._limits)
         try:
             query.run(store)
             deliveries = delivered.read(self._home, wanted.since, wanted.until)
         except BaseException:
-            store.close()
+            stop.close()
             raise
-        return Found(_rows(store), judge(wanted, now, self._home, store.condition, deliveries))
+        return Found(
+            _rows(store, stop), judge(wanted, now, self._home, store.condition, deliveries)
+        )
 
 
-def _rows(store: Store) -> Iterator[Row]:
-    with closing(store):
+class _Stop:
+    """Ends a reading: interrupts it when its time is over."""
+
+    def __init__(self, store: Store, limits: Limits) -> None:
+        self._store = store
+        self._timer: threading.Timer | None = None
+        if (seconds := limits.remaining()) is not None:
+            self._timer = threading.Timer(seconds, store.connection.interrupt)
+            self._timer.daemon = True
+            self._timer.start()
+
+    def close(self) -> None:
+        """Give everything back."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer.join()
+        self._store.close()
+
+
+def _rows(store: Store, stop: _Stop) -> Iterator[Row]:
+    with closing(stop):
         while rows := store.fetch(_ROWS_AT_ONCE):
             yield from rows
 
