@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import csv
+import hashlib
 import io
 import json
 import os
@@ -147,6 +148,28 @@ def test_parquet_needs_a_file(sealed: Path, tmp_path: Path) -> None:
     ran = keytrail("export", "--format", "parquet", "--output", str(out), **SET)
     assert (ran.returncode, ran.stderr) == (0, b"keytrail: exported 2 uses\n")
     assert out.read_bytes()[:4] == b"PAR1"
+
+
+def test_an_export_for_a_siem_has_a_manifest(sealed: Path, tmp_path: Path) -> None:
+    """One event a use, and a file by which an auditor sees that they are still the ones."""
+    out, manifest = tmp_path / "uses.ocsf", tmp_path / "uses.manifest.json"
+    files = ("--output", str(out), "--manifest", str(manifest))
+    ran = keytrail("export", "--format", "ocsf", "--since", "2025-11-25", *files, **SET)
+    assert (ran.returncode, ran.stderr) == (0, b"keytrail: exported 2 uses\n")
+    assert [json.loads(line)["class_uid"] for line in out.read_text().splitlines()] == [6003] * 2
+    told = json.loads(manifest.read_text())
+    assert (told["since"], told["until"]) == ("2025-11-25T00:00:00.000000000Z", None)
+    content = out.read_bytes()
+    digest = hashlib.sha256(content).hexdigest()
+    named = {"name": "uses.ocsf", "bytes": len(content), "sha256": digest, "uses": 2}
+    assert told["files"] == [named]
+
+
+def test_a_manifest_is_of_a_file(sealed: Path, tmp_path: Path) -> None:
+    """What went to stdout cannot be checked later."""
+    ran = keytrail("export", "--manifest", str(tmp_path / "m.json"), **SET)
+    assert (ran.returncode, ran.stdout) == (2, b"")
+    assert ran.stderr == b"keytrail: a manifest is of a file\nhint: give --output\n"
 
 
 def test_an_export_that_cannot_be_written_is_told(sealed: Path) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from keytrail.questions import keys, uses
 from keytrail.settings import Settings
-from keytrail.sources import CannotAnswer, Completeness, LocalSource, connect
+from keytrail.sources import CannotAnswer, Completeness, Limits, LocalSource, connect
 from keytrail.store import segments
 from store.segment_kit import SECOND, T0, delivered, record, use, write
 
@@ -165,6 +165,17 @@ def test_a_home_that_is_no_directory_is_told(tmp_path: Path) -> None:
     assert str(caught.value) == (
         f"the journal in {tmp_path} cannot be read: Not a directory\n"
         "hint: run keytrail as the user that the services run as, or set KEYTRAIL_HOME"
+    )
+
+
+def test_a_question_that_takes_too_long_is_ended(home: Path) -> None:
+    """Never a part of an answer: the journal counts whole or not at all."""
+    write(home, *map(use, range(20_000)))
+    with pytest.raises(CannotAnswer) as caught:
+        list(uses(LocalSource(home, Limits(seconds=0.0))).rows)
+    assert str(caught.value) == (
+        "the journal was not read within the time that was given\n"
+        "hint: ask for less time, or give it more by --timeout"
     )
 
 
