@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import asdict, dataclass
+from datetime import datetime, timedelta
 from multiprocessing import get_context
 from pathlib import Path
 from statistics import median
@@ -125,9 +126,21 @@ def _asked(home: Path, state: str, uses: int, size: int, runs: int) -> Iterator[
     if (counted := sum(row["uses"] for row in rows)) != uses:
         raise SystemExit(f"keytrail keys counted {counted} of {uses} uses")
     newest = ("uses", "--key", rows[0]["key"], "--limit", str(NEWEST), "--format", "ndjson")
-    for what, arguments in (("keys", ("keys",)), (f"newest {NEWEST:,} uses of a key", newest)):
+    rare = min(rows, key=lambda row: row["uses"])["key"]
+    week = ("usage", "--every", "hour", "--since", _a_week_before(rows[0]["last_use"]))
+    for what, arguments in (
+        ("keys", ("keys",)),
+        (f"newest {NEWEST:,} uses of a key", newest),
+        ("leak of a rare key", ("leak", "--key", rare, "--format", "json")),
+        ("hourly usage of a week", (*week, "--format", "csv")),
+    ):
         asking = track(range(runs), f"{what}, {uses:,} {state}", console=Console(stderr=True))
         yield _taken(f"{what}, {state}", uses, size, [_run(home, *arguments) for _ in asking])
+
+
+def _a_week_before(last_use: str) -> str:
+    day = datetime.fromisoformat(last_use[:10]) - timedelta(days=7)
+    return day.date().isoformat()
 
 
 @dataclass(frozen=True, slots=True)

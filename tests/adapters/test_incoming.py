@@ -174,6 +174,7 @@ def test_a_call_with_a_key_is_one_use(
         "scheme": "none",
         "sampled": True,
         "pepper_id": Peppers(Secret(PEPPER)).id,
+        "findings": ["duplicate"],
         **told_error,
     }
     assert use["attributes"]["rpc.grpc.status_code"] == code
@@ -182,5 +183,7 @@ def test_a_call_with_a_key_is_one_use(
         "keytrail.key.location": "metadata",
         "keytrail.key.count": 2,
         "keytrail.key.other_hashes": [F2],
+        "keytrail.finding": "duplicate",
+        "keytrail.findings": ["duplicate"],
         "keytrail.outcome": outcome,
     }

@@ -7,7 +7,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, Final
 
 from keytrail import semconv
-from keytrail.capture.catalogue import built_in_providers
+from keytrail.capture.catalogue import built_in_providers, shaped_providers
 from keytrail.collector.ottl import Group, attribute, pattern, text
 from keytrail.collector.private import RAW
 
@@ -29,10 +29,11 @@ def provider() -> Group:
     that one provider alone uses.
     """
     entries = built_in_providers()
+    shaped = [entry for entry in (*entries, *shaped_providers()) if entry.pattern is not None]
     return Group(
         "span",
         [
-            *map(_by_shape, [one for one in entries if one.pattern is not None]),
+            *map(_by_shape, shaped),
             *_host(),
             *_by_host(entries),
             *_by_field(entries),
