@@ -6,6 +6,7 @@ import functools
 import inspect
 import os
 import sys
+from contextlib import closing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, Final, TextIO
 
@@ -136,10 +137,11 @@ class Asking:
             seal_where_worthwhile(settings)
         limits = Limits(self.timeout, self.max_rows, Progress(sys.stderr))
         try:
-            answer = ask(connect(settings, self.source, limits))
-            limits.progress("")
-            write(answer, self.format, sys.stdout, sys.stderr)
-            sys.stdout.flush()
+            with closing(connect(settings, self.source, limits)) as source:
+                answer = ask(source)
+                limits.progress("")
+                write(answer, self.format, sys.stdout, sys.stderr)
+                sys.stdout.flush()
         except BrokenPipeError:
             _let_go_of_stdout()
         except QuestionError as error:

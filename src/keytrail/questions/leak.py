@@ -66,11 +66,12 @@ def leak(
     if filters.get("key") is None:
         raise QuestionError("whose leak? no key is given\nhint: pipe it in, or name it by --key")
     leaked = read_time("at", at)
-    asked = read_filters(source, filters)
     shown = {} if leaked is None else {"at": rfc3339(leaked)}
-    inquiry = _Inquiry(source, asked.wanted, leaked)
-    uses = inquiry.read(source.uses(asked.wanted, limit))
-    tables = tuple(inquiry.tables(uses))
+    with source.reading() as reading:
+        asked = read_filters(reading, filters)
+        inquiry = _Inquiry(reading, asked.wanted, leaked)
+        uses = inquiry.read(reading.uses(asked.wanted, limit))
+        tables = tuple(inquiry.tables(uses))
     question = {"name": "leak", **asked.shown, **shown}
     return Answer(question, USE_COLUMNS, uses, least(*inquiry.worth), tables)
 

@@ -41,6 +41,10 @@ class JaegerBackend:
         self._http = Http(address)
         self._limit = address.number("limit", _LIMIT)
 
+    def close(self) -> None:
+        """Let the connections go."""
+        self._http.close()
+
     def find(self, search: Search) -> Generator[AuditSpan, None, None]:
         """Yield the audit spans that may match."""
         search.bounded.append(_KEEPS)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from contextlib import closing, suppress
+from contextlib import ExitStack, closing, contextmanager, suppress
 from typing import TYPE_CHECKING, Final
 
 import duckdb
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from keytrail.sources.limits import Limits
     from keytrail.sources.relation import Query
-    from keytrail.sources.source import Filter, Grouping, Identity, Row
+    from keytrail.sources.source import Completeness, Filter, Grouping, Identity, Row, Source
 
 _READINGS: Final = 5
 _UNREADABLE: Final = (
@@ -64,6 +64,19 @@ class LocalSource:
         """Return the fingerprints that begin with ``start`` or go by it."""
         return tuple(map(relation.identity, self._read(relation.identities(start)).rows))
 
+    def close(self) -> None:
+        """Nothing stays open between questions."""
+
+    @contextmanager
+    def reading(self) -> Iterator[Source]:
+        """Open the store once for several questions."""
+        try:
+            store = Store(self._home)
+        except StoreError as error:
+            raise CannotAnswer(str(error)) from None
+        with closing(store):
+            yield _OneReading(self._home, self._limits, store)
+
     def _read(self, query: Query) -> Found:
         """Read again where a segment was delivered and deleted under the query."""
         try:
@@ -77,41 +90,54 @@ class LocalSource:
             raise CannotAnswer(_unreadable(self._home, error)) from None
 
     def _read_once(self, query: Query) -> Found:
-        now, wanted = time.time_ns(), query.wanted
-        store = Store(self._home, query.reads)
-        stop = _Stop(store, self._limits)
-        try:
+        now = time.time_ns()
+        with ExitStack() as open_ones:
+            store = open_ones.enter_context(closing(Store(self._home, query.reads)))
+            open_ones.enter_context(_interrupting(store, self._limits))
             query.run(store)
-            deliveries = delivered.read(self._home, wanted.since, wanted.until)
-        except BaseException:
-            stop.close()
-            raise
-        return Found(
-            _rows(store, stop), judge(wanted, now, self._home, store.condition, deliveries)
-        )
+            completeness = self._judge(query, now, store)
+            return Found(_rows(store, open_ones.pop_all()), completeness)
+
+    def _judge(self, query: Query, now: int, store: Store) -> Completeness:
+        wanted = query.wanted
+        deliveries = delivered.read(self._home, wanted.since, wanted.until)
+        return judge(wanted, now, self._home, store.condition, deliveries)
 
 
-class _Stop:
-    """Ends a reading: interrupts it when its time is over."""
+class _OneReading(LocalSource):
+    """The journal as it was when it was opened; its rows are read at once."""
 
-    def __init__(self, store: Store, limits: Limits) -> None:
+    def __init__(self, home: Path, limits: Limits, store: Store) -> None:
+        super().__init__(home, limits)
         self._store = store
-        self._timer: threading.Timer | None = None
-        if (seconds := limits.remaining()) is not None:
-            self._timer = threading.Timer(seconds, store.connection.interrupt)
-            self._timer.daemon = True
-            self._timer.start()
 
-    def close(self) -> None:
-        """Give everything back."""
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer.join()
-        self._store.close()
+    def _read_once(self, query: Query) -> Found:
+        now = time.time_ns()
+        with _interrupting(self._store, self._limits):
+            query.run(self._store)
+            rows = self._store.connection.fetchall()
+        return Found(rows, self._judge(query, now, self._store))
 
 
-def _rows(store: Store, stop: _Stop) -> Iterator[Row]:
-    with closing(stop):
+@contextmanager
+def _interrupting(store: Store, limits: Limits) -> Iterator[None]:
+    """Interrupt what is read when its time is over."""
+    seconds = limits.remaining()
+    if seconds is None:
+        yield
+        return
+    timer = threading.Timer(seconds, store.connection.interrupt)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+        timer.join()
+
+
+def _rows(store: Store, until_read: ExitStack) -> Iterator[Row]:
+    with until_read:
         while rows := store.fetch(_ROWS_AT_ONCE):
             yield from rows
 

@@ -10,6 +10,7 @@ from keytrail.journal.columns import COLUMNS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from contextlib import AbstractContextManager
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 Worth = Literal["exact", "bounded", "truncated"]
@@ -128,6 +129,12 @@ class Source(Protocol):
     Every method raises :class:`CannotAnswer` where the source cannot be read, or cannot tell.
     A use that is there twice, by trace and span id, counts once, and its later record is told.
     """
+
+    def close(self) -> None:
+        """Give back what is open; may be called twice."""
+
+    def reading(self) -> AbstractContextManager[Source]:
+        """Hold still for several questions: they see the same uses, each answered at once."""
 
     def uses(self, wanted: Filter, limit: int | None) -> Found:
         """Return the newest ``limit`` uses, newest first, with ``USE_COLUMNS``."""

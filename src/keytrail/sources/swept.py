@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import tempfile
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple, Protocol, TextIO
@@ -16,6 +16,7 @@ from keytrail.sources.worth import least, several_peppers
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable
+    from contextlib import AbstractContextManager
 
     from keytrail.sources.limits import Limits
     from keytrail.sources.source import Grouping, Identity
@@ -44,6 +45,9 @@ class Search:
 
 class Backend(Protocol):
     """A tracing backend that finds spans."""
+
+    def close(self) -> None:
+        """Let the connections go."""
 
     def find(self, search: Search) -> Generator[AuditSpan, None, None]:
         """Yield the spans that may match: more than do, perhaps some twice, never fewer.
@@ -80,8 +84,13 @@ class SweptSource:
 
     def close(self) -> None:
         """Remove what was found."""
+        self._backend.close()
         self._files.close()
         self._swept.clear()
+
+    def reading(self) -> AbstractContextManager[SweptSource]:
+        """What was found stays as it is anyway."""
+        return nullcontext(self)
 
     def uses(self, wanted: Filter, limit: int | None) -> Found:
         """Return the newest ``limit`` uses, newest first."""

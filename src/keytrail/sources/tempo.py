@@ -60,6 +60,10 @@ class TempoBackend:
         self._late = address.options.get("late") != "never"
         self._tells_parents = True
 
+    def close(self) -> None:
+        """Let the connections go."""
+        self._http.close()
+
     def find(self, search: Search) -> Generator[AuditSpan, None, None]:
         """Yield the audit spans that may match.
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 import time
+from contextlib import nullcontext
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final, TypeVar
 from urllib.parse import urlsplit
@@ -30,6 +31,7 @@ from keytrail.sources.spans import READ
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from contextlib import AbstractContextManager
     from pathlib import Path
 
     from clickhouse_connect.driver.client import Client
@@ -70,6 +72,10 @@ class ClickHouseSource:
     def close(self) -> None:
         """Let the connection go."""
         self._client.close()
+
+    def reading(self) -> AbstractContextManager[ClickHouseSource]:
+        """Each question is one statement; between them the table goes on."""
+        return nullcontext(self)
 
     def uses(self, wanted: Filter, limit: int | None) -> Found:
         """Return the newest ``limit`` uses, newest first."""
