@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 _AUTHORITY: Final = re.compile(
     rb":(?:\\?/){2}|(?P<percent>%(?:25)*)3a(?:(?P=percent)2f){2}", re.IGNORECASE
 )
+_OPEN_USERINFO: Final = re.compile(
+    rb":(?:\\?/){2}[^\s/?#\"'<>\\]*\Z|%(?:25)*3a(?:%(?:25)*2f){2}[^\s/?#&\"'<>\\]*\Z", re.IGNORECASE
+)
 _AFTER_ENCODED_AUTHORITY: Final = rb"(?:2f|3f|23)"
 
 
@@ -50,6 +53,12 @@ def userinfo(data: bytes, start: int, end: int) -> Iterator[tuple[int, int]]:
         yield colon + (1 if percent is None else len(percent) + 2), stop
     elif reach.looks_secret(data[begin:stop]):
         yield begin, stop
+
+
+def userinfo_before(data: bytes, end: int) -> int:
+    """Return where a userinfo begins that may go on at ``end``, else ``end``."""
+    opened = _OPEN_USERINFO.search(data, 0, end)
+    return end if opened is None else opened.start()
 
 
 def _first(pattern: bytes, data: bytes, start: int, end: int) -> int:

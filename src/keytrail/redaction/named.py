@@ -75,7 +75,7 @@ class NamedValues:
             f"|({_USERINFO})|{_REFUSED}"
         )
         """What is searched for, in any case, to tell whether a text may hold such a value."""
-        self._pattern = Pattern(self.expression, ignore_case=True)
+        self._pattern = Pattern(self.expression, ignore_case=True, groups=True)
 
     def regions(self, data: bytes) -> Iterator[Region]:
         """Yield every such value that is not redacted yet; all the rest where there are many."""
@@ -84,23 +84,28 @@ class NamedValues:
             match = self._pattern.search(data, resume)
             if match is None:
                 return
-            resume = max(match.span(group)[1] for group in (_NAME, _SCHEME, _USER, _VALUE))
-            for start, end in self._values(data, match):
+            resume, values = self._values(data, match)
+            for start, end in values:
                 if data[start:end].lower() not in _NO_SECRET and start < end:
                     yield Region(start, end)
                 resume = max(resume, end)
         yield Region(resume, len(data))
 
-    def _values(self, data: bytes, match: Match) -> Iterator[tuple[int, int]]:
-        if match.span(_NAME)[0] >= 0:
-            return self._after_name(data, match)
-        if match.span(_SCHEME)[0] >= 0:
-            scheme = data[slice(*match.span(_SCHEME))].lower()
-            return credentials.after_scheme(data, scheme, match.span(_TOKEN)[0])
-        if match.span(_VALUE)[0] >= 0:
-            quoted = reach.opening(data, match.span(_VALUE)[1], 0)
-            return iter(()) if quoted is None else reach.in_quotes(data, quoted)
-        return credentials.userinfo(data, *match.span(_USER))
+    def _values(self, data: bytes, match: Match) -> tuple[int, Iterator[tuple[int, int]]]:
+        """Return where what tells of a secret ends, and the values that it tells of."""
+        start, end = match.span(_NAME)
+        if start >= 0:
+            return end, self._after_name(data, match)
+        start, end = match.span(_SCHEME)
+        if start >= 0:
+            scheme = data[start:end].lower()
+            return end, credentials.after_scheme(data, scheme, match.span(_TOKEN)[0])
+        start, end = match.span(_VALUE)
+        if start >= 0:
+            quoted = reach.opening(data, end, 0)
+            return end, iter(()) if quoted is None else reach.in_quotes(data, quoted)
+        start, end = match.span(_USER)
+        return end, credentials.userinfo(data, start, end)
 
     def _after_name(self, data: bytes, match: Match) -> Iterator[tuple[int, int]]:
         place = _Place.read(data, match)
