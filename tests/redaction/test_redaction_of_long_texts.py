@@ -72,6 +72,28 @@ def test_password_that_a_secret_interrupts_goes(redactor: Redactor) -> None:
     assert redactor.text(f"at https://me:{password}@shop/ there") == "at httpsREDACTED"
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "token" + " " * 100_000 + "= hunter2-hunter2-1 ",
+        "token%" + "25" * 50_000 + "3dhunter2-hunter2-1 ",
+        "http://" + "a" * 100_000 + ":hunter2-hunter2-1@h/",
+        "header value:" + " " * 100_000 + "'hunter2-hunter2-1'",
+        "bearer" + " " * 100_000 + "hunter2-hunter2-1",
+        "token=[" + "'a'," * 100_000 + "'hunter2-hunter2-1']",
+        "token='" + "\\'" * 100_000 + "hunter2-hunter2-1'",
+        "basic " + "a1" * 50_000 + "hunter2-hunter2-1",
+    ],
+)
+@pytest.mark.parametrize("before", ["", LONG])
+def test_endless_place_saves_no_secret(redactor: Redactor, text: str, before: str) -> None:
+    """However long the name of a secret is drawn out, what it names goes."""
+    passed = redactor.text(f"{before} {text}")
+    assert passed.startswith(before)
+    assert "REDACTED" in passed[len(before) :]
+    assert "hunter2" not in passed
+
+
 def test_endless_secret_of_a_secret_attribute_keeps_its_name(redactor: Redactor) -> None:
     """A value that its attribute's name makes secret goes as a whole, however long."""
     assert redactor.attributes({"app.api_key": TOKEN * 20_000}) == {"app.api_key": "REDACTED"}

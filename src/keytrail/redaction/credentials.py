@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 _AUTHORITY: Final = re.compile(
     rb":(?:\\?/){2}|(?P<percent>%(?:25)*)3a(?:(?P=percent)2f){2}", re.IGNORECASE
 )
+_LONGEST_BASIC: Final = 16 * 1024
 _OPEN_USERINFO: Final = re.compile(
     rb":(?:\\?/){2}[^\s/?#\"'<>\\]*\Z|%(?:25)*3a(?:%(?:25)*2f){2}[^\s/?#&\"'<>\\]*\Z", re.IGNORECASE
 )
@@ -68,6 +69,8 @@ def _first(pattern: bytes, data: bytes, start: int, end: int) -> int:
 
 def _is_basic(run: bytes) -> bool:
     run = run.rstrip(b".=")
+    if len(run) > _LONGEST_BASIC:
+        return True
     try:
         return b":" in base64.b64decode(run + b"=" * (-len(run) % 4), validate=True)
     except ValueError:

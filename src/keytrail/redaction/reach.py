@@ -23,10 +23,14 @@ _END_IN_TEXT: Final = re.compile(
     _STOP + rb"""|[&,;](?=[\w.%\[\]-]+=)|[&,;)\]}](?=[\s&,;)\]}"']|$)""",
 )
 _LINE_BREAK: Final = re.compile(rb"[\r\n\x1f]|\\[nr]")
+_RAW_LINE_BREAK: Final = re.compile(rb"[\r\n]")
 _DIGIT: Final = re.compile(rb"[0-9]")
 _TOKEN_CHARACTERS: Final = re.compile(rb"[A-Za-z0-9._~+/=%-]+")
+_PEM: Final = b"-----BEGIN "
 _LONG: Final = 16
 _MOST_ENCODED: Final = 8
+_MOST_INNER_QUOTES: Final = 4096
+"""So many are passed before a value counts as endless."""
 
 
 def token(data: bytes, start: int) -> bytes:
@@ -92,13 +96,21 @@ def _closing(data: bytes, start: int, quote: bytes) -> int:
     if quote[:1] == b"%":
         end = data.find(quote, start)
         return len(data) if end < 0 else end
-    at = data.find(quote[-1:], start)
-    while at >= 0:
+    stop = _line_end(data, start)
+    at = data.find(quote[-1:], start, stop)
+    for _ in range(_MOST_INNER_QUOTES):
+        if at < 0:
+            return stop
         escapes = _escapes(data, start, at)
         if escapes < len(quote) or (len(quote) == 1 and escapes % 2 == 0):
             return at - min(escapes, len(quote) - 1)
-        at = data.find(quote[-1:], at + 1)
+        at = data.find(quote[-1:], at + 1, stop)
     return len(data)
+
+
+def _line_end(data: bytes, start: int) -> int:
+    """Return where the line ends, or the text: a PEM block alone has lines inside its quotes."""
+    return len(data) if data.startswith(_PEM, start) else _end(_RAW_LINE_BREAK, data, start)
 
 
 def _escapes(data: bytes, start: int, at: int) -> int:
