@@ -55,29 +55,36 @@ class Secrets:
     wanted: Wanted
 
     def hinted(self, data: bytes) -> bool:
-        """Tell whether ``data`` may hold a secret; never wrong when it says no."""
-        return self.written.is_in(data) or self.wanted.hinted(data)
+        """Tell whether ``data`` may hold a secret; never wrong when it says no.
+
+        It says yes to what is long: to search that twice costs more than to take it apart.
+        """
+        return len(data) > LONG_TEXT or self.written.is_in(data) or self.wanted.hinted(data)
 
     def regions(self, data: bytes) -> list[Region]:
         """Return where the secrets are, in order, none overlapping another."""
-        found: list[Region] = []
-        if self.written.is_in(data):
-            found += self.named.regions(data)
-            found += self.shaped.regions(_left(data, found))
-        found += self.wanted.regions(_left(data, found))
-        return merged(found)
+        return self._all(data) if self.written.is_in(data) else merged(self.wanted.regions(data))
 
     def regions_of_item(self, data: bytes) -> list[Region]:
         """Return the same of a text that a caller may have made long to make it dear.
 
         Where its beginning shows that, all the rest of it goes, unread.
         """
-        if len(data) > LONG_TEXT:
-            beginning = self.regions(data[:LONG_TEXT])
-            if beginning and _fills(beginning[-1], LONG_TEXT):
-                start = userinfo_before(data, beginning[-1].start)
-                return merged([*beginning, beginning[-1]._replace(start=start, end=len(data))])
-        return self.regions(data)
+        if len(data) <= LONG_TEXT:
+            return self.regions(data)
+        if not self.written.is_in(data):
+            return merged(self.wanted.regions(data))
+        beginning = self._all(data[:LONG_TEXT])
+        if beginning and _fills(beginning[-1], LONG_TEXT):
+            start = userinfo_before(data, beginning[-1].start)
+            return merged([*beginning, beginning[-1]._replace(start=start, end=len(data))])
+        return self._all(data)
+
+    def _all(self, data: bytes) -> list[Region]:
+        found = [*self.named.regions(data)]
+        found += self.shaped.regions(_left(data, found))
+        found += self.wanted.regions(_left(data, found))
+        return merged(found)
 
 
 def _left(data: bytes, found: list[Region]) -> bytes:

@@ -9,7 +9,7 @@ from importlib import resources
 from typing import TYPE_CHECKING, Any, Final
 
 from keytrail.redaction.pattern import Pattern
-from keytrail.redaction.regions import MOST_IN_ONE_TEXT, Region
+from keytrail.redaction.regions import LONG_TEXT, MOST_IN_ONE_TEXT, Region
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -62,6 +62,7 @@ class ShapedValues:
         shapes = [*listed(), *map(_added, added)]
         self.expression = _after_boundary(_shortest(one.expression) for one in shapes)
         """What is searched for to tell whether a text may hold a token."""
+        self._somewhere = Pattern.anywhere(self.expression)
         opened = [one for one in shapes if _opening(one)]
         self._openings = Pattern(_after_boundary(dict.fromkeys(map(_opening, opened))))
         self._any = _longest_of(opened)
@@ -72,6 +73,8 @@ class ShapedValues:
 
     def regions(self, data: bytes) -> Iterator[Region]:
         """Yield every token, with what is joined to its end; all the rest where there are many."""
+        if len(data) > LONG_TEXT and not self._somewhere.is_in(data):
+            return
         yield from self._with_opening(data)
         yield from self._without_opening(data)
 
