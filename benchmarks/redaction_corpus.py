@@ -124,6 +124,11 @@ def hostile(size: int = 1_000_000) -> Iterator[tuple[str, str]]:
         "URLs with a user": "http://u:p@h/ ",
         "escapes": "%253Fapi_key%253D\\u0022\\n",
         "quotes": 'token="\\\\',
+        "one list of values": "token=[" + "'a'," * (size // 4),
+        "blanks after a name": "token" + " " * (size - 6) + "=",
+        "one endless user": "http://" + "a" * (size - 10) + "@h/",
+        "a lone secret at the end": "the warehouse did not answer; " * (size // 30 - 1)
+        + "token=a ",
     }
     for name, part in parts.items():
         yield name, (part * (size // len(part) + 1))[:size]

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import copy
 import pickle
+import random
 import time
+import tracemalloc
 
 import pytest
 
@@ -102,24 +104,66 @@ def test_overlong_key_overflows_its_trace() -> None:
     assert memory.bound(TRACE) == ()
 
 
+def test_same_key_again_takes_no_room() -> None:
+    """A key that no ring holds counts once in its trace, however often it is presented."""
+    memory = KeyMemory(per_trace=2)
+    for _ in range(10):
+        memory.bind(TRACE, [memory.remember(RawKey(b"production"), None)])
+    assert [key.reveal() for key in memory.bound(TRACE)] == [b"production"]
+    assert not memory.overflowed(TRACE)
+
+
 def test_bound_bytes_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whatever their number, bound keys never take more bytes than allowed."""
-    monkeypatch.setattr(memory_module, "MOST_BOUND_BYTES", 100)
     memory = KeyMemory()
-    for number, key in enumerate(_keys(6), start=1):
+    keys = _keys(6)
+    memory.bind(1, [memory.remember(keys[0], None)])
+    monkeypatch.setattr(memory_module, "MOST_BOUND_BYTES", 4 * memory.bound_bytes)
+    for number, key in enumerate(keys[1:], start=2):
         memory.bind(number, [memory.remember(key, None)])
     held = [number for number in range(1, 7) if memory.bound(number)]
     assert held == [3, 4, 5, 6]
     assert [memory.overflowed(number) for number in range(1, 7)] == [True] * 2 + [False] * 4
 
 
-def test_overflow_marks_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Marks of traces that are never released do not grow without bound."""
-    monkeypatch.setattr(memory_module, "OVERFLOWED_PER_TRACE", 2)
-    memory = KeyMemory(traces=2)
-    for number, key in enumerate(_keys(20), start=1):
-        memory.bind(number, [memory.remember(key, None)])
-    assert sum(memory.overflowed(number) for number in range(1, 21)) == 4
+@pytest.mark.parametrize("per_trace", [1, 8])
+def test_bound_bytes_are_what_python_takes(per_trace: int) -> None:
+    """The bytes that are bounded are those of the objects, not of the keys' characters alone."""
+    memory = KeyMemory(ring=1)
+    dice = random.Random(5)
+    tracemalloc.start()
+    try:
+        before, _ = tracemalloc.get_traced_memory()
+        for _ in range(2000):
+            _one_request(memory, dice, per_trace)
+        taken = tracemalloc.get_traced_memory()[0] - before
+    finally:
+        tracemalloc.stop()
+    assert 0.8 * taken < memory.bound_bytes < 1.3 * taken
+
+
+def test_memory_is_flat_once_full() -> None:
+    """Requests beyond the bounds take no more bytes, however many of them come."""
+    memory = KeyMemory(traces=256, ring=16)
+    dice = random.Random(7)
+    tracemalloc.start()
+    try:
+        taken = []
+        for _ in range(20):
+            for _ in range(1024):
+                _one_request(memory, dice)
+            taken.append(tracemalloc.get_traced_memory()[0])
+    finally:
+        tracemalloc.stop()
+    assert max(taken) < 1.5 * min(taken)
+
+
+def _one_request(memory: KeyMemory, dice: random.Random, keys: int = 1) -> None:
+    remembered = [
+        memory.remember(RawKey(dice.randbytes(16).hex().encode()), dice.randbytes(32).hex())
+        for _ in range(keys)
+    ]
+    memory.bind(dice.getrandbits(128), remembered)
 
 
 @pytest.mark.parametrize(

@@ -108,6 +108,28 @@ def test_ordinary_text_survives(text: str) -> None:
     assert BY_NAME.text(text) == text
 
 
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ('  api_key="+x\n    raise "late"\n', '  api_key="REDACTED\n    raise "late"\n'),
+        ("token='abc\r\nnext line's end'", "token='REDACTED\r\nnext line's end'"),
+        (
+            'url = base + "?api_key=" + key\n  File "/srv/shop.py", line 3',
+            'url = base + "?api_key="REDACTED\n  File "/srv/shop.py", line 3',
+        ),
+        ('"{\\"token\\": \\"a\\nb\\", \\"n\\": 1}"', '"{\\"token\\": \\"REDACTED\\", \\"n\\": 1}"'),
+        ('tokens\ntoken=["a",\n "b"]\nlast', 'tokens\ntoken=["REDACTED",\n "REDACTED"]\nlast'),
+        (
+            'private_key="-----BEGIN RSA PRIVATE KEY-----\nMIIE\n-----END RSA-----\n"\nlast',
+            'private_key="REDACTED"\nlast',
+        ),
+    ],
+)
+def test_value_in_quotes_ends_with_its_line(text: str, expected: str) -> None:
+    """A quote that stays open in a source line hides none of the lines that follow it."""
+    assert BY_NAME.text(text) == expected
+
+
 @pytest.mark.parametrize(("_text", "expected"), REDACTED_TEXTS)
 def test_redaction_is_idempotent(_text: str, expected: str) -> None:
     """What is redacted already is left as it is."""

@@ -14,6 +14,10 @@ if TYPE_CHECKING:
 _AUTHORITY: Final = re.compile(
     rb":(?:\\?/){2}|(?P<percent>%(?:25)*)3a(?:(?P=percent)2f){2}", re.IGNORECASE
 )
+_LONGEST_BASIC: Final = 16 * 1024
+_OPEN_USERINFO: Final = re.compile(
+    rb":(?:\\?/){2}[^\s/?#\"'<>\\]*\Z|%(?:25)*3a(?:%(?:25)*2f){2}[^\s/?#&\"'<>\\]*\Z", re.IGNORECASE
+)
 _AFTER_ENCODED_AUTHORITY: Final = rb"(?:2f|3f|23)"
 
 
@@ -52,6 +56,12 @@ def userinfo(data: bytes, start: int, end: int) -> Iterator[tuple[int, int]]:
         yield begin, stop
 
 
+def userinfo_before(data: bytes, end: int) -> int:
+    """Return where a userinfo begins that may go on at ``end``, else ``end``."""
+    opened = _OPEN_USERINFO.search(data, 0, end)
+    return end if opened is None else opened.start()
+
+
 def _first(pattern: bytes, data: bytes, start: int, end: int) -> int:
     found = re.compile(pattern, re.IGNORECASE).search(data, start, end)
     return end if found is None else found.start()
@@ -59,6 +69,8 @@ def _first(pattern: bytes, data: bytes, start: int, end: int) -> int:
 
 def _is_basic(run: bytes) -> bool:
     run = run.rstrip(b".=")
+    if len(run) > _LONGEST_BASIC:
+        return True
     try:
         return b":" in base64.b64decode(run + b"=" * (-len(run) % 4), validate=True)
     except ValueError:

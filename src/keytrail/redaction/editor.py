@@ -122,14 +122,18 @@ class Redacting:
         if leaf in ("", b"", semconv.REDACTED, REDACTED):
             return leaf
         data = leaf if isinstance(leaf, bytes) else str(leaf).encode("utf-8", "surrogatepass")
-        known = [one for region in self.secrets.regions(data) for one in region.fingerprints]
+        known = [
+            one for region in self.secrets.regions_of_item(data) for one in region.fingerprints
+        ]
         self.tally.add(place, "name", known)
         return REDACTED if isinstance(leaf, bytes) else semconv.REDACTED
 
     def _data(self, data: bytes, place: Place) -> bytes:
         """Return ``data`` redacted, or the very same object where it is clean."""
         regions = [
-            one for one in self.secrets.regions(data) if data[one.start : one.end] != REDACTED
+            one
+            for one in self.secrets.regions_of_item(data)
+            if data[one.start : one.end] != REDACTED
         ]
         if not regions:
             return data

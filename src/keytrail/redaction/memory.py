@@ -7,6 +7,7 @@ from collections import OrderedDict
 from typing import TYPE_CHECKING, Final, NoReturn
 
 from keytrail.redaction.locks import fork_safe_lock
+from keytrail.redaction.marks import Marks
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -17,9 +18,13 @@ SHORTEST_IN_RING: Final = 8
 """A shorter key is looked for in its own trace only: elsewhere it would redact ordinary words."""
 LONGEST: Final = 4096
 """A longer key is not kept; the trace that it is bound to counts as overflowed."""
-MOST_BOUND_BYTES: Final = 16 * 1024 * 1024
+MOST_BOUND_BYTES: Final = 48 * 1024 * 1024
+"""Enough for a key of 300 bytes of its own in each of the traces that are kept."""
+_BYTES_OF_TRACE: Final = 176
+_BYTES_OF_KEY: Final = 224
+"""What a trace and a key take in CPython beside the key's own bytes."""
 OVERFLOWED_PER_TRACE: Final = 16
-"""How many ids of overflowed traces are kept for each trace that can be bound."""
+"""How many overflowed traces are surely known for each trace that can be bound."""
 
 _WORD: Final = rb"(?:(?:[a-z]{1,19}|[A-Z][a-z]{1,18}|[A-Z]{1,19})[0-9]{0,2}|[0-9]{1,4})"
 _BETWEEN: Final = rb"[-_./: ]"
@@ -69,7 +74,7 @@ class KeyMemory:
         self._ring: OrderedDict[bytes, Remembered] = OrderedDict()
         self._bound: OrderedDict[int, tuple[Remembered, ...]] = OrderedDict()
         self._bound_bytes = 0
-        self._overflowed: OrderedDict[int, None] = OrderedDict()
+        self._overflowed = Marks(traces * OVERFLOWED_PER_TRACE)
         self._recent: tuple[Remembered, ...] | None = None
 
     def remember(self, raw: RawKey, fingerprint: str | None) -> Remembered:
@@ -93,27 +98,37 @@ class KeyMemory:
             return
         with _guard:
             before = self._bound.get(trace_id, ())
-            wanted = tuple(dict.fromkeys((*before, *remembered)))
+            wanted = tuple({key.reveal(): key for key in (*before, *remembered)}.values())
             if len(wanted) == len(before):
                 return
             kept = wanted[: self._per_trace]
             if len(kept) < len(wanted) or any(key.size > LONGEST for key in kept):
                 kept = tuple(key for key in kept if key.size <= LONGEST)
-                self._overflow(trace_id)
+                self._overflowed.add(trace_id)
+            if not kept:
+                return
             self._bound[trace_id] = kept
             self._bound_bytes += _size(kept) - _size(before)
             while len(self._bound) > self._most_traces or self._bound_bytes > MOST_BOUND_BYTES:
                 oldest, lost = self._bound.popitem(last=False)
                 self._bound_bytes -= _size(lost)
-                self._overflow(oldest)
+                self._overflowed.add(oldest)
 
     def overflowed(self, trace_id: int) -> bool:
-        """Tell whether a bound was hit for this trace: its free text must be dropped."""
+        """Tell whether a bound was hit for this trace: its free text must be dropped.
+
+        Very rarely, and only where many traces were, a trace is taken for one of them.
+        """
         return trace_id in self._overflowed
 
     def bound(self, trace_id: int) -> tuple[Remembered, ...]:
         """Return the keys that are bound to ``trace_id``."""
         return self._bound.get(trace_id, ())
+
+    @property
+    def bound_bytes(self) -> int:
+        """Return how many bytes the bound keys take, as if no two traces shared one."""
+        return self._bound_bytes
 
     def recent(self) -> tuple[Remembered, ...]:
         """Return the keys of the ring: the very same object while no key came or went."""
@@ -122,11 +137,7 @@ class KeyMemory:
                 self._recent = tuple(self._ring.values())
             return self._recent
 
-    def _overflow(self, trace_id: int) -> None:
-        self._overflowed[trace_id] = None
-        if len(self._overflowed) > self._most_traces * OVERFLOWED_PER_TRACE:
-            self._overflowed.popitem(last=False)
-
 
 def _size(keys: Sequence[Remembered]) -> int:
-    return sum([key.size for key in keys])
+    """Return how many bytes a trace with ``keys`` takes where it shares none of them."""
+    return _BYTES_OF_TRACE + sum([_BYTES_OF_KEY + key.size for key in keys]) if keys else 0

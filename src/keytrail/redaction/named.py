@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 from keytrail.redaction import credentials, reach
 from keytrail.redaction.names import IN_QUERY, compact
 from keytrail.redaction.pattern import Pattern
-from keytrail.redaction.regions import MOST_IN_ONE_TEXT, REDACTED, Region
+from keytrail.redaction.regions import LONG_TEXT, MOST_IN_ONE_TEXT, REDACTED, Region
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -61,6 +61,10 @@ _ENCODED_SCHEME: Final = re.compile(
     rb"(?:%(?:25)*5b)?[a-z][a-z0-9-]*(?:\+|(?:%(?:25)*20)+)", re.IGNORECASE
 )
 _NO_SECRET: Final = frozenset({b"none", b"null", b"true", b"false", b"undefined", REDACTED.lower()})
+_LONGEST_PLACE: Final = 4 * 1024
+"""Bytes of a name and what is around it, or of a userinfo; where it is longer all the rest goes."""
+_MOST_VALUES: Final = 2 * MOST_IN_ONE_TEXT
+"""A userinfo holds two of them, a list any number."""
 
 
 class NamedValues:
@@ -75,32 +79,55 @@ class NamedValues:
             f"|({_USERINFO})|{_REFUSED}"
         )
         """What is searched for, in any case, to tell whether a text may hold such a value."""
-        self._pattern = Pattern(self.expression, ignore_case=True)
+        self._pattern = Pattern(self.expression, ignore_case=True, groups=True)
+        self._extent = Pattern(self.expression, ignore_case=True)
 
     def regions(self, data: bytes) -> Iterator[Region]:
         """Yield every such value that is not redacted yet; all the rest where there are many."""
-        resume = 0
+        resume = found = 0
         for _ in range(MOST_IN_ONE_TEXT):
-            match = self._pattern.search(data, resume)
+            match = self._next(data, resume)
             if match is None:
                 return
-            resume = max(match.span(group)[1] for group in (_NAME, _SCHEME, _USER, _VALUE))
-            for start, end in self._values(data, match):
+            begin, end = match.span()
+            if end - begin > _LONGEST_PLACE:
+                resume = begin
+                break
+            resume, values = self._values(data, match)
+            for start, end in values:
+                if found == _MOST_VALUES:
+                    yield Region(start, len(data))
+                    return
+                found += 1
                 if data[start:end].lower() not in _NO_SECRET and start < end:
                     yield Region(start, end)
                 resume = max(resume, end)
         yield Region(resume, len(data))
 
-    def _values(self, data: bytes, match: Match) -> Iterator[tuple[int, int]]:
-        if match.span(_NAME)[0] >= 0:
-            return self._after_name(data, match)
-        if match.span(_SCHEME)[0] >= 0:
-            scheme = data[slice(*match.span(_SCHEME))].lower()
-            return credentials.after_scheme(data, scheme, match.span(_TOKEN)[0])
-        if match.span(_VALUE)[0] >= 0:
-            quoted = reach.opening(data, match.span(_VALUE)[1], 0)
-            return iter(()) if quoted is None else reach.in_quotes(data, quoted)
-        return credentials.userinfo(data, *match.span(_USER))
+    def _next(self, data: bytes, resume: int) -> Match | None:
+        """Return the next place, without groups where reading them would take long."""
+        if len(data) <= LONG_TEXT:
+            return self._pattern.search(data, resume)
+        extent = self._extent.search(data, resume)
+        if extent is None or extent.span()[1] - extent.span()[0] > _LONGEST_PLACE:
+            return extent
+        return self._pattern.search(data, extent.span()[0])
+
+    def _values(self, data: bytes, match: Match) -> tuple[int, Iterator[tuple[int, int]]]:
+        """Return where what tells of a secret ends, and the values that it tells of."""
+        start, end = match.span(_NAME)
+        if start >= 0:
+            return end, self._after_name(data, match)
+        start, end = match.span(_SCHEME)
+        if start >= 0:
+            scheme = data[start:end].lower()
+            return end, credentials.after_scheme(data, scheme, match.span(_TOKEN)[0])
+        start, end = match.span(_VALUE)
+        if start >= 0:
+            quoted = reach.opening(data, end, 0)
+            return end, iter(()) if quoted is None else reach.in_quotes(data, quoted)
+        start, end = match.span(_USER)
+        return end, credentials.userinfo(data, start, end)
 
     def _after_name(self, data: bytes, match: Match) -> Iterator[tuple[int, int]]:
         place = _Place.read(data, match)

@@ -28,16 +28,22 @@ class Pattern:
     """One expression over Latin-1, which means over bytes as they are.
 
     ``longest``: of the matches that begin at one place the longest counts, not the first
-    alternative's; such a pattern has no groups.
+    alternative's. ``groups``: whether a match tells where they are, at 300 ns for each byte of it.
     """
 
     def __init__(
-        self, expression: str, *, ignore_case: bool = False, longest: bool = False
+        self,
+        expression: str,
+        *,
+        ignore_case: bool = False,
+        longest: bool = False,
+        groups: bool = False,
     ) -> None:
         options = re2.Options()
         options.encoding = re2.Options.Encoding.LATIN1
         options.case_sensitive = not ignore_case
-        options.longest_match = options.never_capture = longest
+        options.longest_match = longest
+        options.never_capture = not groups
         options.max_mem = MOST_STATES
         options.log_errors = False
         self._compiled: Any = re2.compile(expression.encode(), options)

@@ -25,8 +25,13 @@ _END_IN_TEXT: Final = re.compile(
 _LINE_BREAK: Final = re.compile(rb"[\r\n\x1f]|\\[nr]")
 _DIGIT: Final = re.compile(rb"[0-9]")
 _TOKEN_CHARACTERS: Final = re.compile(rb"[A-Za-z0-9._~+/=%-]+")
+_PEM: Final = b"-----BEGIN "
 _LONG: Final = 16
 _MOST_ENCODED: Final = 8
+_MOST_ESCAPES: Final = 4095
+"""Odd, so that a quote behind more of them closes nothing."""
+_MOST_INNER_QUOTES: Final = 4096
+"""So many are passed before a value counts as endless."""
 
 
 def token(data: bytes, start: int) -> bytes:
@@ -62,9 +67,11 @@ def opening(data: bytes, start: int, depth: int) -> re.Match[bytes] | None:
 def in_quotes(data: bytes, first: re.Match[bytes]) -> Iterator[tuple[int, int]]:
     """Yield what the quotes enclose: one value, or every element of a list."""
     element: re.Match[bytes] | None = first
+    stop = -1
     while element is not None:
         start, quote = element.end(), element["quote"]
-        end = _closing(data, start, quote)
+        stop = stop if start <= stop else _line_end(data, start)
+        end = _closing(data, start, quote, stop)
         yield start, end
         element = _NEXT_ELEMENT.match(data, end + len(quote)) if first["list"] else None
 
@@ -87,26 +94,34 @@ def in_line(data: bytes, start: int, before: bytes) -> int:
     return end if line_break is None else line_break.start()
 
 
-def _closing(data: bytes, start: int, quote: bytes) -> int:
+def _closing(data: bytes, start: int, quote: bytes, stop: int) -> int:
     """Return where ``quote`` closes again: inner quotes are escaped more often than it is."""
     if quote[:1] == b"%":
         end = data.find(quote, start)
         return len(data) if end < 0 else end
-    at = data.find(quote[-1:], start)
-    while at >= 0:
+    at = data.find(quote[-1:], start, stop)
+    for _ in range(_MOST_INNER_QUOTES if len(quote) <= _MOST_ESCAPES else 0):
+        if at < 0:
+            return stop
         escapes = _escapes(data, start, at)
         if escapes < len(quote) or (len(quote) == 1 and escapes % 2 == 0):
             return at - min(escapes, len(quote) - 1)
-        at = data.find(quote[-1:], at + 1)
+        at = data.find(quote[-1:], at + 1, stop)
     return len(data)
 
 
+def _line_end(data: bytes, start: int) -> int:
+    """Return where the line ends, or the text: a PEM block alone has lines inside its quotes."""
+    end = -1 if data.startswith(_PEM, start) else data.find(b"\n", start)
+    if end < 0:
+        return len(data)
+    return end - 1 if end > start and data[end - 1] == ord("\r") else end
+
+
 def _escapes(data: bytes, start: int, at: int) -> int:
-    """Return how many backslashes stand right before ``at``."""
-    first = at
-    while first > start and data[first - 1] == ord("\\"):
-        first -= 1
-    return at - first
+    """Return how many backslashes stand right before ``at``, but no more than are looked at."""
+    before = data[max(start, at - _MOST_ESCAPES) : at]
+    return len(before) - len(before.rstrip(b"\\"))
 
 
 def _end(pattern: re.Pattern[bytes], data: bytes, start: int) -> int:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
 from keytrail import semconv
 
@@ -16,10 +15,11 @@ REDACTED: Final = semconv.REDACTED.encode()
 MOST_IN_ONE_TEXT: Final = 256
 """So many secrets are cut out of a text one by one; then all the rest of it goes. It bounds what a
 caller can make redaction work."""
+LONG_TEXT: Final = 64 * 1024
+"""Bytes from which on a text is read so that no content makes it dearer than its length."""
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Region:
+class Region(NamedTuple):
     """Bytes from ``start`` up to ``end``, and why they must go."""
 
     start: int

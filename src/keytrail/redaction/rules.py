@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
+from keytrail.redaction.credentials import userinfo_before
 from keytrail.redaction.named import NamedValues
 from keytrail.redaction.pattern import Pattern
-from keytrail.redaction.regions import merged
+from keytrail.redaction.regions import LONG_TEXT, merged
 from keytrail.redaction.shapes import ShapedValues
 from keytrail.redaction.values import KnownValues
 
@@ -18,6 +19,10 @@ if TYPE_CHECKING:
     from keytrail.redaction.names import SensitiveNames
     from keytrail.redaction.regions import Region
     from keytrail.redaction.values import Wanted
+
+_LONGER_THAN_ANY_KEY: Final = 16 * 1024
+_LONGEST_BEGINNING: Final = 1024
+"""Bytes that tell of every secret that it is one, wherever they are cut off behind them."""
 
 
 class Rules:
@@ -50,14 +55,43 @@ class Secrets:
     wanted: Wanted
 
     def hinted(self, data: bytes) -> bool:
-        """Tell whether ``data`` may hold a secret; never wrong when it says no."""
-        return self.written.is_in(data) or self.wanted.hinted(data)
+        """Tell whether ``data`` may hold a secret; never wrong when it says no.
+
+        It says yes to what is long: to search that twice costs more than to take it apart.
+        """
+        return len(data) > LONG_TEXT or self.written.is_in(data) or self.wanted.hinted(data)
 
     def regions(self, data: bytes) -> list[Region]:
         """Return where the secrets are, in order, none overlapping another."""
-        found: list[Region] = []
-        if self.written.is_in(data):
-            found += self.named.regions(data)
-            found += self.shaped.regions(data)
-        found += self.wanted.regions(data)
+        return self._all(data) if self.written.is_in(data) else merged(self.wanted.regions(data))
+
+    def regions_of_item(self, data: bytes) -> list[Region]:
+        """Return the same of a text that a caller may have made long to make it dear.
+
+        Where its beginning shows that, all the rest of it goes, unread.
+        """
+        if len(data) <= LONG_TEXT:
+            return self.regions(data)
+        if not self.written.is_in(data):
+            return merged(self.wanted.regions(data))
+        beginning = self._all(data[:LONG_TEXT])
+        if beginning and _fills(beginning[-1], LONG_TEXT):
+            start = userinfo_before(data, beginning[-1].start)
+            return merged([*beginning, beginning[-1]._replace(start=start, end=len(data))])
+        return self._all(data)
+
+    def _all(self, data: bytes) -> list[Region]:
+        found = [*self.named.regions(data)]
+        found += self.shaped.regions(_left(data, found))
+        found += self.wanted.regions(_left(data, found))
         return merged(found)
+
+
+def _left(data: bytes, found: list[Region]) -> bytes:
+    """Return what is left to be searched of ``data``, where all the rest of it goes already."""
+    starts = [one.start for one in found if _fills(one, len(data))]
+    return data[: min(starts) + _LONGEST_BEGINNING] if starts else data
+
+
+def _fills(region: Region, end: int) -> bool:
+    return region.end == end and end - region.start > _LONGER_THAN_ANY_KEY

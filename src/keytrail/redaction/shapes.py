@@ -9,7 +9,7 @@ from importlib import resources
 from typing import TYPE_CHECKING, Any, Final
 
 from keytrail.redaction.pattern import Pattern
-from keytrail.redaction.regions import MOST_IN_ONE_TEXT, Region
+from keytrail.redaction.regions import LONG_TEXT, MOST_IN_ONE_TEXT, Region
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -62,8 +62,10 @@ class ShapedValues:
         shapes = [*listed(), *map(_added, added)]
         self.expression = _after_boundary(_shortest(one.expression) for one in shapes)
         """What is searched for to tell whether a text may hold a token."""
+        self._somewhere = Pattern.anywhere(self.expression)
         opened = [one for one in shapes if _opening(one)]
         self._openings = Pattern(_after_boundary(dict.fromkeys(map(_opening, opened))))
+        self._any = _longest_of(opened)
         self._distinctive = _longest_of(one for one in opened if not one.weak)
         self._weak = _longest_of(one for one in opened if one.weak)
         unopened = (one.expression for one in shapes if one not in opened)
@@ -71,19 +73,25 @@ class ShapedValues:
 
     def regions(self, data: bytes) -> Iterator[Region]:
         """Yield every token, with what is joined to its end; all the rest where there are many."""
+        if len(data) > LONG_TEXT and not self._somewhere.is_in(data):
+            return
         yield from self._with_opening(data)
         yield from self._without_opening(data)
 
     def _with_opening(self, data: bytes) -> Iterator[Region]:
-        resume = 0
+        resume = found = 0
         for _ in range(_MOST_OPENINGS):
             match = self._openings.search(data, resume)
             if match is None:
                 return
-            start, end = self._token(data, match.span()[0])
+            begin, _ = match.span()
+            start, end = self._token(data, begin)
+            resume = max(end, begin + 1)
             if start < end:
                 yield Region(start, end, "shape")
-            resume = max(end, match.span()[0] + 1)
+                found += 1
+            if found == MOST_IN_ONE_TEXT:
+                break
         yield Region(resume, len(data), "shape")
 
     def _without_opening(self, data: bytes) -> Iterator[Region]:
@@ -100,6 +108,8 @@ class ShapedValues:
     def _token(self, data: bytes, begin: int) -> tuple[int, int]:
         """Return the token that begins behind the boundary at ``begin``, or with it."""
         for start in (_after(data, begin), *([begin] if data[begin] in b"$%" else [])):
+            if self._any.end_at(data, start) < 0:
+                continue
             end = self._distinctive.end_at(data, start)
             weak_end = self._weak.end_at(data, start)
             if weak_end > end and _looks_random(data[start:weak_end]):
