@@ -341,3 +341,21 @@ def test_overflowed_trace_drops_its_free_text() -> None:
     assert passed.context is not None
     assert passed.context.trace_state.to_header() == "a=REDACTED"
     assert passed.resource is span.resource
+
+
+def test_clean_resource_and_scope_are_looked_at_again_when_a_key_comes() -> None:
+    """What many batches have in common is searched once for each set of known keys, not once."""
+    memory = KeyMemory()
+    key = "aQxRtBnMkLpZ"
+    redactor = Redactor(SensitiveNames(), memory)
+    span = _span(
+        resource=Resource({"note": key}),
+        instrumentation_scope=InstrumentationScope("shop", "1", attributes={"note": key}),
+    )
+    for _ in range(2):
+        assert redactor.spans([span]) == [span]
+    remember(memory, key)
+    [passed] = redactor.spans([span])
+    assert passed.instrumentation_scope is not None
+    assert dict(passed.resource.attributes) == {"note": "REDACTED"}
+    assert dict(passed.instrumentation_scope.attributes or {}) == {"note": "REDACTED"}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from keytrail.redaction import rebuild, sample
 from keytrail.redaction.editor import DroppingFreeText, Editor, Redacting, Withholding
@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from keytrail.redaction.tally import Place
 
 _T = TypeVar("_T")
+
+_MOST_CLEAN: Final = 64
+"""So many resources and scopes are remembered to be clean."""
 
 
 class Batch:
@@ -114,13 +117,18 @@ class Batch:
     def _once(
         self, around: _T, add: Callable[[_T, Sample], None], rebuilt: Callable[[_T, Editor], _T]
     ) -> _T:
-        """Return what many items of the batch have in common, redacted once."""
+        """Return what many items have in common, redacted once: in a batch, or if clean in all."""
+        clean = self._moment.clean
+        if clean.get(id(around)) is around:
+            return around
         known: _T | None = self._around.get(id(around))
         if known is None:
             known = self._edited(
                 around, partial(add, around), None, lambda editor: rebuilt(around, editor)
             )
             self._around[id(around)] = known
+            if known is around and len(clean) < _MOST_CLEAN:
+                clean[id(around)] = around
         return known
 
     def _edited(

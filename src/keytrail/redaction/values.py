@@ -129,6 +129,7 @@ class _Ring:
         self.index = index
         self.newest = [key for key in keys if key not in index.keys]
         self.wanted = Wanted(index, self.newest)
+        self.clean: dict[int, object] = {}
 
     def followed_by(self, keys: tuple[Remembered, ...]) -> _Ring:
         """Return the ring as it is after other keys came."""
@@ -143,6 +144,8 @@ class Moment:
         self._memory = memory
         self._ring = ring
         self._of_trace: dict[int, Wanted] = {}
+        self.clean = ring.clean
+        """By identity, what held nothing secret as long as the ring has been the same."""
 
     def wanted(self, trace_id: int | None) -> Wanted:
         """Return what to look for in the texts of a trace, or in a text without one."""
