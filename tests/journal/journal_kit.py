@@ -121,14 +121,16 @@ class Receiver:
 
     def take(self, path: str, headers: Mapping[str, str], body: bytes) -> int:
         """Handle one request; return its status."""
+        status = self.status  # before a test can see that the request has come
         self.paths.append(path)
         self.headers.append({name.lower(): value for name, value in headers.items()})
         while self.hanging.is_set():
             time.sleep(0.01)
+            status = self.status
         if len(body) > self.largest:
             return 413
-        if self.status != 200:
-            return self.status
+        if status != 200:
+            return status
         if headers.get("Content-Encoding") == "gzip":
             body = gzip.decompress(body)
         numbers = numbers_in(ExportTraceServiceRequest.FromString(body))
