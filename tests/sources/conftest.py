@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
+from urllib.parse import SplitResult, urlsplit
+from uuid import uuid4
 
 import pytest
 
@@ -43,32 +47,58 @@ def jaeger_badger(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def tempo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """What Tempo's contract says, over the seeded uses."""
+    """What Tempo's contract says, over the seeded uses; the Tempo at ``TEMPO_URL`` where given.
+
+    ``TEMPO_OTLP_URL`` is where that one takes OTLP/HTTP.
+    """
     directory = tmp_path_factory.mktemp("tempo")
-    with (
-        tempo_contract.tempo() as running,
-        servers.behind_a_collector(
-            directory, "tempo", KEYTRAIL_TEMPO_ENDPOINT=f"http://127.0.0.1:{running.port}"
-        ) as port,
-    ):
+    with ExitStack() as running:
+        address = os.environ.get("TEMPO_URL")
+        if address is None:
+            contract = running.enter_context(tempo_contract.tempo())
+            address, takes = contract.address, f"http://127.0.0.1:{contract.port}"
+        else:
+            address, takes = f"tempo+{address}", os.environ["TEMPO_OTLP_URL"]
+        port = running.enter_context(
+            servers.behind_a_collector(directory, "tempo", KEYTRAIL_TEMPO_ENDPOINT=takes)
+        )
         servers.send(port, seeded.requests())
-        yield running.address
+        yield address
 
 
 @pytest.fixture(scope="session")
 def clickhouse(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """ClickHouse's engine with the seeded uses in the exporter's table."""
+    """ClickHouse's engine with the seeded uses; the server at ``CLICKHOUSE_URL`` where given."""
     directory = tmp_path_factory.mktemp("clickhouse")
-    with (
-        clickhouse_front.clickhouse(directory) as port,
-        servers.behind_a_collector(
-            directory,
-            "clickhouse",
-            KEYTRAIL_CLICKHOUSE_ENDPOINT=f"http://127.0.0.1:{port}?compress=none",
-        ) as collector,
-    ):
-        servers.send(collector, seeded.requests())
-        yield f"clickhouse://127.0.0.1:{port}/keytrail"
+    with ExitStack() as running:
+        url = os.environ.get("CLICKHOUSE_URL")
+        if url is None:
+            url = (
+                f"http://127.0.0.1:{running.enter_context(clickhouse_front.clickhouse(directory))}"
+            )
+        database = f"keytrail_{uuid4().hex}" if "CLICKHOUSE_URL" in os.environ else "keytrail"
+        parts = urlsplit(url)
+        port = running.enter_context(
+            servers.behind_a_collector(
+                directory,
+                "clickhouse",
+                **_exporting_to(parts, database),
+            )
+        )
+        servers.send(port, seeded.requests())
+        yield f"clickhouse+{parts.scheme}://{parts.netloc}/{database}"
+
+
+def _exporting_to(server: SplitResult, database: str) -> dict[str, str]:
+    scheme = server.scheme.removeprefix("clickhouse+")
+    return {
+        "KEYTRAIL_CLICKHOUSE_ENDPOINT": (
+            f"{scheme}://{server.netloc.rpartition('@')[2]}?compress=none"
+        ),
+        "KEYTRAIL_CLICKHOUSE_USER": server.username or "default",
+        "KEYTRAIL_CLICKHOUSE_PASSWORD": server.password or "",
+        "KEYTRAIL_CLICKHOUSE_DATABASE": database,
+    }
 
 
 @pytest.fixture(scope="session")
@@ -79,12 +109,12 @@ def clickhouse_json(clickhouse: str, tmp_path_factory: pytest.TempPathFactory) -
     as_json.write_text(
         "exporters: {clickhouse/keytrail: {json: true, traces_table_name: otel_traces_json}}\n"
     )
-    host = clickhouse.split("/")[2]
+    parts = urlsplit(clickhouse)
     with servers.behind_a_collector(
         directory,
         "clickhouse",
         as_json,
-        KEYTRAIL_CLICKHOUSE_ENDPOINT=f"http://{host}?compress=none",
+        **_exporting_to(parts, parts.path.strip("/")),
     ) as collector:
         servers.send(collector, seeded.requests())
         yield f"{clickhouse}?table=otel_traces_json"
