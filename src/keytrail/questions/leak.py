@@ -32,11 +32,8 @@ _BY_CLIENT: Final = Grouping(
     order=("last_use",),
 )
 _BY_TOUCHED: Final = Grouping(
-    columns=(
-        *("client", "key", "key_name", "owner", "service", "route"),
-        *("first_use", "last_use", "uses", "denials"),
-    ),
-    by=("client", "key", "service", "route"),
+    columns=("client", "service", "route", "first_use", "last_use", "uses", "denials"),
+    by=("client", "service", "route"),
     order=("last_use",),
 )
 _BY_TIME: Final = Grouping(
@@ -138,18 +135,14 @@ class _Inquiry:
         asked, wanted = clients[:MOST_CLIENTS], self._of_anyone()
         if len(clients) > len(asked):
             self._cut(f"of {len(clients):,} clients, the last {len(asked):,} were followed")
-        wanted = replace(wanted, clients=tuple(asked))
-        touched = self._others(self.groups(wanted, _BY_TOUCHED), _BY_TOUCHED.columns)
+        wanted = replace(wanted, clients=tuple(asked), others_than=self.keys)
+        touched = self.groups(wanted, _BY_TOUCHED)
         yield Table("touched", "what else these clients touched", _BY_TOUCHED.columns, touched)
-        others = self._others(self.groups(wanted, BY_KEY), KEY_COLUMNS)
+        others = self.groups(wanted, BY_KEY)
         yield Table("other_keys", "other keys from these clients", KEY_COLUMNS, others)
 
     def _of_anyone(self) -> Filter:
         return Filter(since=self.wanted.since, until=self.wanted.until)
-
-    def _others(self, rows: tuple[Row, ...], columns: tuple[str, ...]) -> tuple[Row, ...]:
-        key = columns.index("key")
-        return tuple(row for row in rows if row[key] not in self.keys)
 
     def ends(self, uses: tuple[Row, ...]) -> Table:
         found = [use[USE_COLUMNS.index("trace_id")] for use in uses]

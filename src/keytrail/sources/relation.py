@@ -66,7 +66,7 @@ _MEASURES: Final[dict[str, _Told]] = {
 }
 
 _FLOWS: Final = """
-WITH sent AS (FROM uses WHERE direction = 'outgoing' AND {where}),
+WITH sent AS (FROM uses WHERE direction = 'outgoing' AND {where}{traces}),
 behalf AS (
     SELECT trace_id, service, time, key, key_name, owner, client
     FROM uses WHERE direction = 'incoming' AND trace_id IN (SELECT trace_id FROM sent)
@@ -82,6 +82,9 @@ FROM sent ASOF LEFT JOIN behalf ON sent.trace_id = behalf.trace_id
 WHERE {behalf}
 GROUP BY sent.key, sent.service, sent.host, behalf.key, behalf.client
 ORDER BY last_use DESC, 1, 6, 7, 8, 11
+"""
+_IN_TRACES_OF: Final = """
+    AND trace_id IN (SELECT trace_id FROM uses WHERE key IN (SELECT unnest(?)))
 """
 _FLOWS_READ: Final = {
     *("trace_id", "service", "time", "direction", "key", "key_id", "key_name", "owner"),
@@ -155,9 +158,13 @@ def _told(column: str, grouping: Grouping) -> _Told:
 
 def flows(wanted: Filter, behalf: tuple[str, ...] | None) -> Query:
     """Return the query for the flows of keys."""
-    of_these = "true" if behalf is None else "behalf.key IN (SELECT unnest(?))"
-    query = _query(_FLOWS.replace("{behalf}", of_these), wanted, _FLOWS_READ)
-    return query if behalf is None else replace(query, values_after=(list(behalf),))
+    if behalf is None:
+        sql = _FLOWS.replace("{traces}", "").replace("{behalf}", "true")
+        return _query(sql, wanted, _FLOWS_READ)
+    of_these = "behalf.key IN (SELECT unnest(?))"
+    sql = _FLOWS.replace("{traces}", _IN_TRACES_OF).replace("{behalf}", of_these)
+    query = _query(sql, wanted, _FLOWS_READ)
+    return replace(query, values_after=(list(behalf), list(behalf)))
 
 
 def identities(start: str) -> Query:

@@ -46,6 +46,8 @@ class Filter:
     """Inclusive."""
     keys: tuple[str, ...] | None = None
     """Whole fingerprints, any of them; an empty tuple matches nothing."""
+    others_than: tuple[str, ...] | None = None
+    """Whole fingerprints, none of them; uses without a key match."""
     clients: tuple[str, ...] | None = None
     """Addresses as they were recorded, any of them."""
     network: Network | None = None

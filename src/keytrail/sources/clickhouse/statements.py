@@ -90,6 +90,8 @@ def _conditions(table: Table, wanted: Filter, statement: Statement) -> str:
             terms.append(f"Timestamp {sign} {moment}")
     if wanted.keys is not None:
         terms.append(_of_keys(table, wanted.keys, statement))
+    if wanted.others_than is not None:
+        terms.append(f"NOT ifNull({_of_keys(table, wanted.others_than, statement)}, 0)")
     for column, values in (("client", wanted.clients), ("trace_id", wanted.traces)):
         if values is not None:
             terms.append(f"{table.column(column)} IN {statement.texts(values)}")
