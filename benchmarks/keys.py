@@ -7,10 +7,7 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import subprocess
-import sys
-import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import median
@@ -20,23 +17,12 @@ from rich.console import Console
 from rich.progress import Progress, track
 
 from benchmarks import machine, tables
+from benchmarks.commands import Run, command, kept_open, run
 from benchmarks.uses import write_journal
 
 MILLION = 1_000_000
 RUNS = 7
 PACKAGES = ("duckdb",)
-_PEAK_UNIT = 1 if sys.platform == "darwin" else 1024
-"""Bytes in which the kernel tells a process's peak memory."""
-
-
-@dataclass(frozen=True, slots=True)
-class Run:
-    """One ``keytrail keys``, from its start to its end."""
-
-    seconds: float
-    cpu_seconds: float
-    """Of all its threads: what the seconds do not owe to whatever else the machine was doing."""
-    peak_bytes: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,23 +36,23 @@ class Asked:
     @property
     def median_seconds(self) -> float:
         """Seconds of the run in the middle."""
-        return median(run.seconds for run in self.runs)
+        return median(one.seconds for one in self.runs)
 
     @property
     def least_and_most_seconds(self) -> tuple[float, float]:
         """Seconds of the shortest and of the longest run."""
-        seconds = [run.seconds for run in self.runs]
+        seconds = [one.seconds for one in self.runs]
         return min(seconds), max(seconds)
 
     @property
     def median_cpu_seconds(self) -> float:
         """CPU seconds of the run in the middle."""
-        return median(run.cpu_seconds for run in self.runs)
+        return median(one.cpu_seconds for one in self.runs)
 
     @property
     def peak_bytes(self) -> int:
         """The most memory that any run had."""
-        return max(run.peak_bytes for run in self.runs)
+        return max(one.peak_bytes for one in self.runs)
 
 
 def main() -> None:
@@ -90,12 +76,14 @@ def ask(uses: int, runs: int) -> Asked:
     Raises:
         SystemExit: it failed, or did not count what was written.
     """
-    with TemporaryDirectory() as home:
-        _write(Path(home), uses)
-        size = sum(segment.stat().st_size for segment in Path(home).glob("live/*/*.ndjson"))
-        _check(home, uses)
-        asking = track(range(runs), "keytrail keys", console=Console(stderr=True))
-        return Asked(uses, size, tuple(_run(home) for _ in asking))
+    with TemporaryDirectory() as directory:
+        home = Path(directory)
+        _write(home, uses)
+        size = sum(segment.stat().st_size for segment in home.glob("live/*/*.ndjson"))
+        with kept_open(home):
+            _check(home, uses)
+            asking = track(range(runs), "keytrail keys", console=Console(stderr=True))
+            return Asked(uses, size, tuple(run(home, "keys") for _ in asking))
 
 
 def _write(home: Path, uses: int) -> None:
@@ -105,32 +93,17 @@ def _write(home: Path, uses: int) -> None:
             progress.advance(task, written)
 
 
-def _check(home: str, uses: int) -> None:
+def _check(home: Path, uses: int) -> None:
     """Stop where the answer is not what was written; a wrong one is no figure.
 
     Raises:
         SystemExit: the uses of all keys do not add up.
     """
-    command = [*_command(home), "--format", "json"]
-    answer = subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout
+    asking = command(home, "keys", "--format", "json")
+    answer = subprocess.run(asking, check=True, stdout=subprocess.PIPE).stdout
     counted = sum(row["uses"] for row in json.loads(answer)["rows"])
     if counted != uses:
         raise SystemExit(f"keytrail keys counted {counted} of {uses} uses")
-
-
-def _run(home: str) -> Run:
-    begin = time.perf_counter()
-    process = subprocess.Popen(_command(home), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    _, status, usage = os.wait4(process.pid, 0)
-    seconds = time.perf_counter() - begin
-    process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode:
-        raise SystemExit(f"keytrail keys ended with {process.returncode}")
-    return Run(seconds, usage.ru_utime + usage.ru_stime, usage.ru_maxrss * _PEAK_UNIT)
-
-
-def _command(home: str) -> list[str]:
-    return [str(Path(sys.executable).with_name("keytrail")), "keys", "--home", home]
 
 
 if __name__ == "__main__":

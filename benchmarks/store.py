@@ -6,14 +6,11 @@ Prints Markdown, or JSON with ``--json``. Ten million uses need 2 GB of disk for
 from __future__ import annotations
 
 import argparse
-import fcntl
 import json
-import os
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import closing
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from multiprocessing import get_context
@@ -25,6 +22,7 @@ from rich.console import Console
 from rich.progress import track
 
 from benchmarks import machine
+from benchmarks.commands import Run, command, kept_open, run
 from benchmarks.uses import write_journal
 from keytrail.cli.signing import signer
 from keytrail.settings import Settings
@@ -38,8 +36,6 @@ MILLION = 1_000_000
 RUNS = 7
 NEWEST = 1000
 PACKAGES = ("duckdb",)
-_PEAK_UNIT = 1 if sys.platform == "darwin" else 1024
-"""Bytes in which the kernel tells a process's peak memory."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,23 +73,13 @@ def measure(uses: int, days: int, runs: int) -> Iterator[Taken]:
         home = Path(directory)
         _apart(_write, home, uses)
         size = sum(path.stat().st_size for path in home.glob("live/*/*.ndjson"))
-        with _kept_open(home):
+        with kept_open(home):
             yield from _asked(home, "unsealed", uses, size, runs)
-        yield _taken("seal", uses, size, [_run(home, "seal")])
+        yield _taken("seal", uses, size, [run(home, "seal")])
         yield from _asked(home, "sealed", uses, _sealed_bytes(home), runs)
         for day in track(range(1, days), "more days", console=Console(stderr=True)):
             _apart(_copy_day, home, day)
         yield from _asked(home, "sealed", uses * days, _sealed_bytes(home), runs)
-
-
-@contextmanager
-def _kept_open(home: Path) -> Iterator[None]:
-    """Hold the segments as their writers do, so that no question seals them."""
-    with ExitStack() as stack:
-        for path in home.glob("live/*/*.ndjson"):
-            segment = stack.enter_context(path.open("rb"))
-            fcntl.flock(segment, fcntl.LOCK_EX)
-        yield
 
 
 def _apart(work: Callable[[Path, int], None], home: Path, number: int) -> None:
@@ -120,7 +106,7 @@ def _sealed_bytes(home: Path) -> int:
 
 def _asked(home: Path, state: str, uses: int, size: int, runs: int) -> Iterator[Taken]:
     answer = subprocess.run(
-        _command(home, "keys", "--format", "json"), check=True, stdout=subprocess.PIPE
+        command(home, "keys", "--format", "json"), check=True, stdout=subprocess.PIPE
     ).stdout
     rows = json.loads(answer)["rows"]
     if (counted := sum(row["uses"] for row in rows)) != uses:
@@ -135,7 +121,7 @@ def _asked(home: Path, state: str, uses: int, size: int, runs: int) -> Iterator[
         ("hourly usage of a week", (*week, "--format", "csv")),
     ):
         asking = track(range(runs), f"{what}, {uses:,} {state}", console=Console(stderr=True))
-        yield _taken(f"{what}, {state}", uses, size, [_run(home, *arguments) for _ in asking])
+        yield _taken(f"{what}, {state}", uses, size, [run(home, *arguments) for _ in asking])
 
 
 def _a_week_before(last_use: str) -> str:
@@ -143,40 +129,16 @@ def _a_week_before(last_use: str) -> str:
     return day.date().isoformat()
 
 
-@dataclass(frozen=True, slots=True)
-class _Run:
-    seconds: float
-    cpu_seconds: float
-    peak_bytes: int
-
-
-def _taken(what: str, uses: int, size: int, runs: Sequence[_Run]) -> Taken:
+def _taken(what: str, uses: int, size: int, runs: Sequence[Run]) -> Taken:
     return Taken(
         what=what,
         uses=uses,
-        seconds=median(run.seconds for run in runs),
-        least_seconds=min(run.seconds for run in runs),
-        cpu_seconds=median(run.cpu_seconds for run in runs),
-        peak_bytes=max(run.peak_bytes for run in runs),
+        seconds=median(one.seconds for one in runs),
+        least_seconds=min(one.seconds for one in runs),
+        cpu_seconds=median(one.cpu_seconds for one in runs),
+        peak_bytes=max(one.peak_bytes for one in runs),
         bytes_per_use=size / uses,
     )
-
-
-def _run(home: Path, *arguments: str) -> _Run:
-    begin = time.perf_counter()
-    process = subprocess.Popen(
-        _command(home, *arguments), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    )
-    _, status, usage = os.wait4(process.pid, 0)
-    seconds = time.perf_counter() - begin
-    process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode:
-        raise SystemExit(f"keytrail {arguments[0]} ended with {process.returncode}")
-    return _Run(seconds, usage.ru_utime + usage.ru_stime, usage.ru_maxrss * _PEAK_UNIT)
-
-
-def _command(home: Path, *arguments: str) -> list[str]:
-    return [str(Path(sys.executable).with_name("keytrail")), *arguments, "--home", str(home)]
 
 
 def _copy_day(home: Path, day: int) -> None:

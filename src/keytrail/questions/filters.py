@@ -13,13 +13,14 @@ from keytrail.questions.errors import QuestionError
 from keytrail.questions.moments import read_moment
 from keytrail.questions.whose import whose
 from keytrail.semconv import REDACTED
-from keytrail.sources.source import USE_COLUMNS, Filter, Network
+from keytrail.sources.source import USE_COLUMNS, Filter
 from keytrail.store.moments import rfc3339
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from keytrail.sources.source import Source
+    from keytrail.store.networks import Network
 
 _T = TypeVar("_T")
 _OUTCOMES: Final = ("success", "denied", "rate_limited", "error", "unknown")

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import ipaddress
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from keytrail.semconv import KEY_OTHER_HASHES, REDACTED_HASHES
+from keytrail.store.networks import Network, is_within
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from keytrail.sources.source import Filter, Network
+    from keytrail.sources.source import Filter
 
 _HASHES: Final = (
     "list_has_any(TRY_CAST(json_extract(attributes, '$.\"{}\"') AS VARCHAR[]), ?::VARCHAR[])"
@@ -81,18 +81,10 @@ def _terms(wanted: Filter) -> Iterator[_Term]:
 
 def within(clients: Iterable[str], network: Network) -> list[str]:
     """Return the clients whose address lies in ``network``."""
-    return [client for client in clients if _is_within(client, network)]
+    return [client for client in clients if is_within(client, network)]
 
 
 def _addresses(relation: Relation, network: Network) -> list[str]:
     """Every recorded client within ``network``: its text forms are too many for SQL."""
     clients = relation.all("SELECT DISTINCT client FROM uses WHERE client IS NOT NULL")
     return within((client for (client,) in clients), network)
-
-
-def _is_within(client: str, network: Network) -> bool:
-    try:
-        address = ipaddress.ip_address(client)
-    except ValueError:
-        return False
-    return address.version == network.version and address in network

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal, Protocol
 
@@ -12,7 +11,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from contextlib import AbstractContextManager
 
-Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+    from keytrail.store.networks import Network
+
 Worth = Literal["exact", "bounded", "truncated"]
 Row = tuple[object, ...]
 

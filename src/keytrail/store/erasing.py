@@ -8,7 +8,6 @@ key go, and where other rows tell its fingerprint, that becomes ``REDACTED``.
 
 from __future__ import annotations
 
-import ipaddress
 import re
 import tempfile
 from contextlib import closing
@@ -21,6 +20,7 @@ from keytrail.semconv import REDACTED
 from keytrail.store import disk, sealed
 from keytrail.store.ledger import opened
 from keytrail.store.live import Flaws
+from keytrail.store.networks import Network, is_within
 from keytrail.store.reading import SEALING_MEMORY, connect, quoted, sealed_rows
 from keytrail.store.sealing import seal
 
@@ -33,8 +33,6 @@ if TYPE_CHECKING:
     from keytrail.store.ledger import Ledger
     from keytrail.store.manifest import SealedFile
     from keytrail.store.signing import Signer
-
-Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 _TEXTS: Final = tuple(
     name for name, kind in COLUMNS.items() if kind in ("text", "json") and name != "record"
@@ -109,7 +107,7 @@ def _pattern(
         clients = connection.execute(
             f"SELECT DISTINCT client FROM ({sealed_rows(paths)}) WHERE client IS NOT NULL"
         ).fetchall()
-        written |= {client for (client,) in clients if _is_within(client, target.network)}
+        written |= {client for (client,) in clients if is_within(client, target.network)}
     texts = "|".join(re.escape(text) for text in sorted(written)) or r"\z"
     if target.network.version == 4:
         return rf"(^|[^0-9.])(?:{texts})($|[^0-9.]|\.$|\.[^0-9])"
@@ -118,14 +116,6 @@ def _pattern(
 
 def _is_single(network: Network) -> bool:
     return network.num_addresses == 1
-
-
-def _is_within(client: str, network: Network) -> bool:
-    try:
-        address = ipaddress.ip_address(client)
-    except ValueError:
-        return False
-    return address.version == network.version and address in network
 
 
 def _hit(connection: DuckDBPyConnection, home: Path, file: SealedFile, pattern: str) -> _Hit | None:
