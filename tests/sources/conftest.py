@@ -30,6 +30,7 @@ def _jaeger(directory: Path, storage: str) -> Iterator[str]:
         servers.behind_a_collector(directory, "jaeger", KEYTRAIL_JAEGER_ENDPOINT=otlp) as port,
     ):
         servers.send(port, seeded.requests())
+        eventually(lambda: _count(at) == len(seeded.uses()), 30)
         yield at
 
 

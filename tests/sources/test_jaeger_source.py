@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import json
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -19,6 +18,7 @@ from keytrail.sources.source import DAY
 from sources import seeded
 from sources.seeded import BEGIN, F3
 from support.cases import F1, K1
+from support.servers import listening
 
 Answer = Callable[[str, dict[str, str]], tuple[int, str]]
 
@@ -39,14 +39,8 @@ def _answering(answer: Answer) -> Iterator[str]:
         def log_message(self, *_: Any) -> None:
             pass
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.daemon_threads = True
-    threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
-    try:
-        yield f"jaeger+http://127.0.0.1:{server.server_address[1]}"
-    finally:
-        server.shutdown()
-        server.server_close()
+    with listening(Handler) as port:
+        yield f"jaeger+http://127.0.0.1:{port}"
 
 
 def _span(number: int, moment: int, **tags: Any) -> dict[str, Any]:

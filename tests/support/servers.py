@@ -44,12 +44,18 @@ def http_server(host: str = "127.0.0.1") -> Iterator[Server]:
         def log_message(self, *_: Any) -> None:
             pass
 
-    listener = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    with listening(Handler) as server.port:
+        yield server
+
+
+@contextmanager
+def listening(handler: type[BaseHTTPRequestHandler], port: int = 0) -> Iterator[int]:
+    """Serve on loopback in a thread, on ``port`` or a free one; yield it."""
+    listener = ThreadingHTTPServer(("127.0.0.1", port), handler)
     listener.daemon_threads = True
-    server.port = listener.server_address[1]
     threading.Thread(target=listener.serve_forever, args=(0.02,), daemon=True).start()
     try:
-        yield server
+        yield listener.server_address[1]
     finally:
         listener.shutdown()
         listener.server_close()
