@@ -92,8 +92,8 @@ def uninstrument() -> None:
 def flush(timeout: float = 5.0) -> bool:
     """Write and deliver the uses that have ended; tell whether ``timeout`` seconds were enough.
 
-    For whoever is frozen or killed without notice: at the end of a serverless handler, before
-    ``os._exit``. What is not delivered in time waits on disk.
+    For whoever is frozen or killed without notice, as at the end of a serverless handler. What is
+    not delivered in time waits on disk.
     """
     return True if _active is None else _active.ending.flush(timeout)
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import atexit
+import os
 import threading
 import time
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 import wrapt
 
+from keytrail import faults
 from keytrail.sigterm import SigtermTap
 
 if TYPE_CHECKING:
@@ -32,23 +34,48 @@ class Ending:
         self._audit = audit
         self._adoption = adoption
         self._sigterm = SigtermTap(self._write, self.write_all)
+        self._exit = os._exit
 
     def cover(self) -> None:
-        """See the exit of the interpreter, of children, and SIGTERM."""
+        """See the exit of the interpreter, of children, SIGTERM and ``os._exit``."""
         atexit.register(self.write_all)
+        vars(os).update(_exit=self._leave)
         for module in _CHILDREN:
             wrapt.register_post_import_hook(self._in_children, module)
+        wrapt.register_post_import_hook(self._in_pools, "celery.signals")
         self._sigterm.install()
 
     def take(self) -> None:
         """See nothing any more."""
         atexit.unregister(self.write_all)
+        if os._exit == self._leave:
+            vars(os).update(_exit=self._exit)
         self._sigterm.take()
 
     def _in_children(self, util: Any) -> None:
         util.register_after_fork(
             self, lambda ending: util.Finalize(None, ending.write_all, exitpriority=0)
         )
+
+    def _in_pools(self, signals: Any) -> None:
+        """Come before Celery's children wait to be reaped: the worker's end kills them there."""
+        signals.worker_process_shutdown.connect(self._end_of_child, weak=False)
+
+    def _end_of_child(self, **_: Any) -> None:
+        self._write_own()
+
+    def _leave(self, status: int) -> NoReturn:
+        """End the process as ``os._exit`` does, without a word of what goes wrong before."""
+        try:
+            self._write_own()
+        finally:
+            self._exit(status)
+
+    @faults.guarded("os_exit", None)
+    def _write_own(self) -> None:
+        """Write what this process saw: a child that forked only to run another program saw none."""
+        if self._audit.is_at_work:
+            self._audit.close(_LAST)
 
     def _write(self) -> None:
         """Write what has ended and what runs: nobody knows what follows, nor how soon."""

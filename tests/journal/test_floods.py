@@ -7,13 +7,13 @@ from typing import Any
 
 import pytest
 
-from journal.journal_kit import lines_of
+from journal.journal_kit import eventually, lines_of
 from keytrail.journal import strangers
 from keytrail.journal.journal import Journal
 from keytrail.journal.segment import Segment
 from keytrail.journal.strangers import Strangers
 from keytrail.settings import Settings
-from support.told import Books, told
+from support.told import Books, told, waiting_on_disk
 
 MIB = 1024 * 1024
 
@@ -49,6 +49,7 @@ def test_a_flood_of_guessed_keys_loses_no_success(home: Path) -> None:
         service.tell("use", 50, 100)
         assert service.tell("flush")
         assert sum(path.stat().st_size for path in home.rglob("*.ndjson")) <= MIB
+        eventually(lambda: service.books().waiting == waiting_on_disk(home))
         books = service.books()
         errors = service.end()
     lines = lines_of(home)

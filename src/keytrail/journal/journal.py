@@ -160,6 +160,11 @@ class Journal(Generic[Item]):
         target = self._destination
         return target is not None and self._sends_spans and target.is_of(exporter)
 
+    @property
+    def is_at_work(self) -> bool:
+        """Whether a use was put in this process, and the journal is not closed."""
+        return self._queue.is_open and self.accounting.snapshot().seen > 0
+
     def close(self, timeout: float) -> bool:
         """Flush, deliver what can be within ``timeout`` seconds, and write the stop record.
 

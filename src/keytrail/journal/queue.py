@@ -135,6 +135,11 @@ class AuditQueue(Generic[Item]):
             time.sleep(_GLANCE)
         return not self._kept
 
+    @property
+    def is_open(self) -> bool:
+        """Whether :meth:`close` was not called yet."""
+        return not self._closed
+
     def close(self, timeout: float) -> bool:
         """Flush and end the thread; later uses are written by whoever puts them."""
         written = self.flush(timeout)

@@ -137,6 +137,11 @@ class Audit:
         """Write what is in memory to disk; ``False`` when ``timeout`` seconds were not enough."""
         return self.journal.flush(self.settings.shutdown_timeout if timeout is None else timeout)
 
+    @property
+    def is_at_work(self) -> bool:
+        """Whether this process has seen a use, and the journal is not closed."""
+        return bool(self.open) or self.journal.is_at_work
+
     def close(self, timeout: float | None = None) -> None:
         """Write, deliver what can be within ``timeout`` (default: the shutdown timeout), and stop.
 
