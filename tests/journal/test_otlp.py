@@ -12,10 +12,10 @@ from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExport
 from opentelemetry.sdk.trace.export import ConsoleSpanExporter, SpanExportResult
 
 from journal.journal_kit import Receiver, eventually, make_span, open_journal
+from keytrail.journal.exporter import ExporterMissingError
 from keytrail.journal.listening import Heard
 from keytrail.journal.otlp import (
     Destination,
-    ExporterMissingError,
     build_exporter,
     destination,
 )

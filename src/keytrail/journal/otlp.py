@@ -22,6 +22,7 @@ from opentelemetry.sdk.environment_variables import (
 )
 from opentelemetry.util.re import parse_env_headers
 
+from keytrail.journal.exporter import ExporterMissingError
 from keytrail.journal.listening import Heard, environment_session, grpc_listening
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 
     from opentelemetry.sdk.trace.export import SpanExporter
 
-    from keytrail.journal.sender import Exporter
+    from keytrail.journal.exporter import Exporter
     from keytrail.settings import Settings
 
 Protocol = Literal["http/protobuf", "grpc"]
@@ -51,10 +52,6 @@ _TRANSPORT_HEADERS: Final = frozenset(
 )
 _OWN_METADATA: Final = (("keytrail-delivery", "1"),)
 """With no metadata at all the gRPC exporter would take the environment's."""
-
-
-class ExporterMissingError(ImportError):
-    """The exporter for the protocol is not installed; the message says how to install it."""
 
 
 @dataclass(frozen=True, slots=True)

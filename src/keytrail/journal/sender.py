@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import logging
-import random
 import time
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
+from random import SystemRandom
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from keytrail import faults
 from keytrail.journal.answer import UNSENT, Answer, Meaning, unanswered
+from keytrail.journal.exporter import ExporterMissingError
 from keytrail.journal.listening import Heard
-from keytrail.journal.otlp import ExporterMissingError
 from keytrail.journal.parting import Parted, part
 
 if TYPE_CHECKING:
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from opentelemetry.sdk.trace import ReadableSpan
 
     from keytrail.journal.backlog import Line
+    from keytrail.journal.exporter import Exporter
 
     Entry = tuple[Line, ReadableSpan]
 
@@ -30,6 +31,8 @@ _BATCH_GROWTH: Final = 16
 MAX_PAUSE: Final = 30.0
 """Most seconds between two attempts at an endpoint that fails, unless it asks for more."""
 _EXPORTERS: Final = "opentelemetry.exporter"
+_DICE: Final = SystemRandom()
+"""Of our own: an application that has seeded ``random`` gets the numbers it expects."""
 
 HINTS: Final[dict[Meaning, str]] = {
     "later": "is the endpoint up, and reachable from here?",
@@ -37,16 +40,6 @@ HINTS: Final[dict[Meaning, str]] = {
     "doubtful": "see what the endpoint logs; keytrail tries on",
     "refused": "the endpoint refuses empty requests too: is it one for OTLP?",
 }
-
-
-class Exporter(Protocol):
-    """An official exporter, of spans or of log records."""
-
-    def export(self, batch: Any, /) -> Any:
-        """Send the batch; the result has the name ``SUCCESS`` or another."""
-
-    def shutdown(self) -> None:
-        """End the connections."""
 
 
 class Form(NamedTuple):
@@ -93,7 +86,7 @@ class Sender:
 
     def _pause(self, parted: Parted[Entry]) -> None:
         answer = parted.last or unanswered()
-        pause = min(MAX_PAUSE, 2.0 ** min(self._failures, 5)) * random.uniform(0.8, 1)  # noqa: S311
+        pause = min(MAX_PAUSE, 2.0 ** min(self._failures, 5)) * _DICE.uniform(0.8, 1)
         self._not_before = time.monotonic() + max(pause, answer.wait)
         self._failures += 1
         if answer.meaning == "later":

@@ -54,8 +54,9 @@ def _connection(target: Destination) -> Check | None:
 
 def _export(target: Destination, settings: Settings) -> Check:
     from keytrail.journal.answer import unanswered
+    from keytrail.journal.exporter import ExporterMissingError
     from keytrail.journal.listening import Heard
-    from keytrail.journal.otlp import ExporterMissingError, build_exporter
+    from keytrail.journal.otlp import build_exporter
     from keytrail.journal.sender import HINTS
 
     heard = Heard()
