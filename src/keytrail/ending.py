@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 import wrapt
 
-from keytrail import faults
+from keytrail import faults, native
 from keytrail.sigterm import SigtermTap
 
 if TYPE_CHECKING:
@@ -94,7 +94,7 @@ class Ending:
         """Wait for requests that other threads are just answering, so that each is told once."""
         deadline = time.monotonic() + _GRACE
         while self._audit.open and time.monotonic() < deadline:
-            time.sleep(_GLANCE)
+            native.sleep(_GLANCE)
 
     def flush(self, timeout: float) -> bool:
         """Write and deliver within ``timeout`` seconds; return whether nothing is left."""

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import logging
-import threading
 from collections import Counter
 from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
 from opentelemetry import metrics
 
-from keytrail import semconv
+from keytrail import native, semconv
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -24,7 +23,7 @@ reraise = False
 """Set by keytrail's own tests, so that a fault there is a failure."""
 
 _counted: Counter[str] = Counter()
-_lock = threading.Lock()
+_lock = native.Lock()
 _counter = metrics.get_meter("keytrail").create_counter(
     semconv.METRIC_FAULTS, unit="{fault}", description="Failures inside keytrail, by place."
 )

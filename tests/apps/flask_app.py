@@ -5,12 +5,14 @@ from __future__ import annotations
 import logging
 import os
 import sys
+import threading
 
 import httpx
 import requests
 from flask import Flask, Response, request
 
 app = Flask(__name__)
+MEETINGS: dict[int, threading.Barrier] = {}
 OWN_KEY = os.environ.get("OWN_KEY", "")
 
 
@@ -18,6 +20,13 @@ OWN_KEY = os.environ.get("OWN_KEY", "")
 def ok(thing: str) -> dict[str, str]:
     """Answer."""
     return {"thing": thing}
+
+
+@app.get("/meet/<int:number>")
+def meet(number: int) -> str:
+    """Answer when so many requests are here at once."""
+    MEETINGS.setdefault(number, threading.Barrier(number)).wait(30)
+    return "met"
 
 
 @app.get("/status/<int:code>")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -47,6 +48,14 @@ class Sink:
     def audit_spans(self) -> list[SunkSpan]:
         """Return the spans that are audit spans."""
         return [span for span in self.spans if "keytrail.schema_version" in span.attributes]
+
+    def await_audit_spans(self, number: int, seconds: float = 20) -> list[SunkSpan]:
+        """Wait until at least ``number`` audit spans have arrived, and return them."""
+        deadline = time.monotonic() + seconds
+        while len(found := self.audit_spans()) < number:
+            assert time.monotonic() < deadline, f"{len(found)} audit spans, {number} expected"
+            time.sleep(0.02)
+        return found
 
 
 @contextmanager

@@ -28,9 +28,7 @@ def test_same_endpoint_gets_every_use_once(sink: Sink, tmp_path: Path) -> None:
         "flask", tmp_path, endpoint=sink.url, KEYTRAIL_OTLP_ENDPOINT="same", **HALF
     ) as running:
         _call(running.url, 60)
-        deadline = time.monotonic() + 20
-        while len(sink.audit_spans()) < 60 and time.monotonic() < deadline:
-            time.sleep(0.05)
+        sink.await_audit_spans(60)
         time.sleep(0.5)
         stop(running.process)
     assert Counter(span.span_id for span in sink.audit_spans()).most_common(1)[0][1] == 1
@@ -59,9 +57,7 @@ def test_another_endpoint_gets_every_use_and_the_ordinary_one_its_own(
         **HALF,
     ) as running:
         _call(running.url, 40)
-        deadline = time.monotonic() + 20
-        while len(second_sink.spans) < 40 and time.monotonic() < deadline:
-            time.sleep(0.05)
+        second_sink.await_audit_spans(40)
         stop(running.process)
     assert len({span.span_id for span in second_sink.audit_spans()}) == 40
     ordinary = {span.span_id for span in sink.audit_spans()}
@@ -97,8 +93,7 @@ def test_an_endpoint_that_fails_for_a_while_gets_every_use(sink: Sink, tmp_path:
         while sink.refused < 4 and time.monotonic() < deadline:
             time.sleep(0.05)
         sink.status = 200
-        while len(sink.audit_spans()) < 40 and time.monotonic() < deadline + 30:
-            time.sleep(0.05)
+        sink.await_audit_spans(40, 50)
         stop(running.process)
     counted = Counter(span.span_id for span in sink.audit_spans())
     assert (len(counted), set(counted.values())) == (40, {1})

@@ -19,6 +19,7 @@ from support.journals import await_uses, last_uses_in
 from support.launch import service
 from support.services import stop
 
+GEVENT = ("--worker-class=gevent", "--graceful-timeout=5")  # it takes 30 s of 30 now and then
 SERVERS = {
     "gunicorn sync": ("gunicorn", (), 0),
     "gunicorn sync, preloaded": ("gunicorn", ("--preload",), 0),
@@ -26,6 +27,8 @@ SERVERS = {
     "gunicorn gthread, preloaded": (
         *("gunicorn", ("--worker-class=gthread", "--threads=4", "--preload"), 0),
     ),
+    "gunicorn gevent": ("gunicorn", GEVENT, 0),
+    "gunicorn gevent, preloaded": ("gunicorn", (*GEVENT, "--preload"), 0),
     "gunicorn with uvicorn": ("gunicorn-uvicorn", (), 0),
     "gunicorn with uvicorn, preloaded": ("gunicorn-uvicorn", ("--preload",), 0),
     "uvicorn": ("fastapi", (), -15),

@@ -65,8 +65,7 @@ def test_both_directions_carry_the_attributes_in_every_convention(
                 timeout=10,
             )
             assert answer.json() == {"status": 200}
-        await_uses(tmp_path, 3 * len(paths))
-    spans = sink.audit_spans()
+        spans = sink.await_audit_spans(3 * len(paths))
     calls = [span for span in spans if span.kind == CLIENT]
     assert [keytrail_attributes(span) for span in calls] == [OUTGOING] * len(paths)
     outer = [span for span in spans if span.kind == SERVER and not span.parent_id]
@@ -116,13 +115,14 @@ def test_one_percent_sampler_loses_no_use(sink: Sink, tmp_path: Path) -> None:
                     timeout=10,
                 )
         uses = await_uses(tmp_path, 3 * number)
+        sampled = {(use["trace_id"], use["span_id"]) for use in uses if use["sampled"]}
+        sink.await_audit_spans(len(sampled))
     assert len(uses) == 3 * number
     assert {(use["direction"], use["key"]) for use in uses} == {
         ("incoming", F1),
         ("incoming", F2),
         ("outgoing", F2),
     }
-    sampled = {(use["trace_id"], use["span_id"]) for use in uses if use["sampled"]}
     assert sampled == {(span.trace_id, span.span_id) for span in sink.audit_spans()}
     assert len(sampled) < number / 4
 

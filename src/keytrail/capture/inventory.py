@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import logging
 import os
-import threading
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from keytrail import faults
+from keytrail import faults, native
 from keytrail.capture.entry import InventoryError
 from keytrail.capture.inventory_file import read_inventory, read_listing
 
@@ -52,7 +51,7 @@ class Inventory:
         self._state: tuple[int, ...] | None = None
         self._known: Mapping[str, Entry] = {}
         self._told: str | None = None
-        self._reader: threading.Thread | None = None
+        self._reader: native.Thread | None = None
         if source is not None:
             self._read_again()
             if self._reader is not None:
@@ -75,7 +74,7 @@ class Inventory:
         self._next_check = self._clock() + self._interval
         if self._reader is not None and self._reader.is_alive():
             return
-        self._reader = threading.Thread(target=self._read, name="keytrail-inventory", daemon=True)
+        self._reader = native.Thread(self._read, "keytrail-inventory")
         try:
             self._reader.start()
         except RuntimeError as error:  # no more threads: the old entries stay

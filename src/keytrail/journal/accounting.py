@@ -23,14 +23,13 @@ use that was journaled while it ran: its two lines are delivered both, and
 from __future__ import annotations
 
 import itertools
-import threading
 from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal
 
 from opentelemetry.metrics import CallbackOptions, Meter, Observation
 
-from keytrail import semconv
+from keytrail import native, semconv
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -75,7 +74,7 @@ class Tally:
     def __init__(self) -> None:
         self._ticks = itertools.count()
         self._looked = 0
-        self._reading = threading.RLock()
+        self._reading = native.RLock()
 
     def add(self, amount: int = 1) -> None:
         """Raise the count."""

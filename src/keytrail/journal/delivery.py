@@ -9,14 +9,13 @@ have passed.
 from __future__ import annotations
 
 import contextlib
-import threading
 import time
-from queue import Empty, SimpleQueue
+from queue import Empty
 from typing import TYPE_CHECKING, Final
 
 from opentelemetry.context import _SUPPRESS_INSTRUMENTATION_KEY, attach, set_value
 
-from keytrail import faults
+from keytrail import faults, native
 from keytrail.journal import segment
 from keytrail.journal.backlog import Backlog, SpanId
 from keytrail.journal.cursor import Cursor
@@ -66,11 +65,11 @@ class Delivery:
 
     def _begin(self) -> None:
         self._backlogs: dict[Path, Backlog] = {}
-        self._begun: SimpleQueue[Backlog] = SimpleQueue()
-        self._accepted_now: SimpleQueue[tuple[SpanId, ...]] = SimpleQueue()
+        self._begun: native.SimpleQueue[Backlog] = native.SimpleQueue()
+        self._accepted_now: native.SimpleQueue[tuple[SpanId, ...]] = native.SimpleQueue()
         self._accepted: dict[SpanId, None] = {}
-        self._wake: SimpleQueue[None] = SimpleQueue()
-        self._thread: threading.Thread | None = None
+        self._wake: native.SimpleQueue[None] = native.SimpleQueue()
+        self._thread: native.Thread | None = None
         self._closed = False
         self._dispatch = Dispatch(self._home, self._forms, self._endpoint, self._accounting)
         self._next_search = 0.0
@@ -114,7 +113,7 @@ class Delivery:
         while self._drains_done < asked:
             if time.monotonic() >= deadline:
                 return False
-            time.sleep(_GLANCE)
+            native.sleep(_GLANCE)
         return self._drained
 
     def close(self, timeout: float) -> bool:
@@ -126,7 +125,7 @@ class Delivery:
 
     def _start(self) -> None:
         if self._thread is None and not self._closed:
-            self._thread = threading.Thread(target=self._run, name=THREAD, daemon=True)
+            self._thread = native.Thread(self._run, THREAD)
             with contextlib.suppress(RuntimeError):  # at interpreter shutdown: the next run's work
                 self._thread.start()
 

@@ -8,13 +8,12 @@ tried, and ``flush`` watches plain integers.
 from __future__ import annotations
 
 import sys
-import threading
 import time
 from contextlib import suppress
-from queue import Empty, SimpleQueue
+from queue import Empty
 from typing import TYPE_CHECKING, Final, Generic, TypeVar
 
-from keytrail import faults
+from keytrail import faults, native
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -58,12 +57,12 @@ class AuditQueue(Generic[Item]):
         self._begin()
 
     def _begin(self) -> None:
-        self._items: SimpleQueue[Item] = SimpleQueue()
-        self._wake: SimpleQueue[None] = SimpleQueue()
+        self._items: native.SimpleQueue[Item] = native.SimpleQueue()
+        self._wake: native.SimpleQueue[None] = native.SimpleQueue()
         self._kept: list[bytes] = []
-        self._starting = threading.Lock()
-        self._writing = threading.Lock()
-        self._thread: threading.Thread | None = None
+        self._starting = native.Lock()
+        self._writing = native.Lock()
+        self._thread: native.Thread | None = None
         self._closed = False
         self._rounds_begun = 0
         self._rounds_ended = 0
@@ -109,7 +108,7 @@ class AuditQueue(Generic[Item]):
         if self._thread is not None or not self._starting.acquire(blocking=False):
             return True
         try:
-            thread = threading.Thread(target=self._run, name="keytrail-audit", daemon=True)
+            thread = native.Thread(self._run, "keytrail-audit")
             thread.start()
             self._thread = thread
         except RuntimeError:  # the interpreter shuts down
@@ -132,7 +131,7 @@ class AuditQueue(Generic[Item]):
         while self._rounds_ended < round_to_await:
             if time.monotonic() >= deadline:
                 return False
-            time.sleep(_GLANCE)
+            native.sleep(_GLANCE)
         return not self._kept
 
     @property

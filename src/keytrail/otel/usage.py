@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import threading
 from collections import Counter
 from typing import TYPE_CHECKING
 
 from opentelemetry import metrics
 from opentelemetry.metrics import CallbackOptions, Observation
 
-from keytrail import semconv
+from keytrail import native, semconv
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -28,7 +27,7 @@ class UseCounter:
     """Counts uses by provider, outcome and direction; by key name only from an inventory."""
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
+        self._lock = native.Lock()
         self._counts: Counter[_Series] = Counter()
         self._names: set[str] = set()
         self._providers: set[str] = set()

@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import os
-import threading
+from typing import TYPE_CHECKING
+
+from keytrail import native
+
+if TYPE_CHECKING:
+    import threading
 
 
 def fork_safe_lock() -> threading.Lock:
@@ -12,7 +17,7 @@ def fork_safe_lock() -> threading.Lock:
     Meant for module level: the hooks that it registers live as long as the process. Whoever holds
     such a lock must not wait for another one.
     """
-    lock = threading.Lock()
+    lock = native.Lock()
     if hasattr(os, "register_at_fork"):
         os.register_at_fork(
             before=lock.acquire, after_in_parent=lock.release, after_in_child=lock.release

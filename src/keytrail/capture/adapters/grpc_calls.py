@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import threading
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from contextvars import copy_context
 from typing import TYPE_CHECKING, Any
 
+from keytrail import native
 from keytrail.capture.adapters.grpc_target import target_of
 from keytrail.capture.view import RequestView
 
@@ -53,7 +53,7 @@ class Calls:
 
     def __init__(self, wire: Wire) -> None:
         self._wire = wire
-        self._lock = threading.Lock()
+        self._lock = native.Lock()
         self._by_path: defaultdict[str, list[Call]] = defaultdict(list)
 
     def begin(self, core: Any, method: bytes, metadata: Metadata | None) -> Call:
