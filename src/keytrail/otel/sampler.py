@@ -13,10 +13,10 @@ from keytrail.otel.use import is_call
 from keytrail.otel.verdict import StandIn, Upgraded, Verdict, plain
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from opentelemetry.context import Context
-    from opentelemetry.util.types import Attributes
+    from opentelemetry.util.types import Attributes, AttributeValue
 
     from keytrail.otel.audit import Audit
 
@@ -50,7 +50,7 @@ class KeytrailSampler(Sampler):
         try:
             if kind is SpanKind.SERVER:
                 return self._server(result, parent_context, attributes)
-            if kind is SpanKind.CLIENT and result.decision is Decision.DROP:
+            if kind is SpanKind.CLIENT and result.decision is Decision.DROP and attributes:
                 return _client(result, parent_context, name, attributes)
             return _unmarked(result)
         except Exception as error:  # noqa: BLE001 - the user's decision stands
@@ -79,15 +79,19 @@ class KeytrailSampler(Sampler):
 
 
 def _client(
-    result: SamplingResult, parent_context: Context | None, name: str, attributes: Attributes
+    result: SamplingResult,
+    parent_context: Context | None,
+    name: str,
+    attributes: Mapping[str, AttributeValue],
 ) -> SamplingResult:
-    if not attributes or not is_call(attributes):
+    if not is_call(attributes):
         return _unmarked(result)
     stand_in = StandIn(result.trace_state, name, attributes, parent_context)
     return SamplingResult(result.decision, result.attributes, stand_in)
 
 
 def _unmarked(result: SamplingResult) -> SamplingResult:
-    if isinstance(result.trace_state, Verdict):
-        result.trace_state = plain(result.trace_state)
+    state = result.trace_state
+    if state is not None and isinstance(state, Verdict):
+        result.trace_state = plain(state)
     return result

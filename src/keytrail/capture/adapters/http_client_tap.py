@@ -18,6 +18,8 @@ _HOP: Final = "_keytrail_hop"
 _TELLS: Final = "_keytrail_tells"
 """Set while a tapped connection sends: one that hands on to its parent's method is told once."""
 _TLS_PORT: Final = 443
+_Target = tuple[str, str, "int | None", str, str]
+"""Scheme, host, port, path and query."""
 
 
 def tap_connections(connections: type, wire: Wire, within: str) -> list[Tap]:
@@ -92,21 +94,33 @@ def view(
     **_: Any,
 ) -> RequestView:
     """Return the request that ``connection`` is about to send."""
-    target = urlsplit(url)
-    scheme, host, port = target.scheme, target.hostname, target.port
-    if not scheme:
-        scheme = "https" if connection.default_port == _TLS_PORT else "http"
-        host = _host(connection)
-        port = getattr(connection, "_tunnel_port", None) or connection.port
+    scheme, host, port, path, query = _absolute(url) or _relative(connection, url)
     return RequestView(
         method=method,
         scheme=scheme,
-        host=(host or "").strip("[]").lower(),
+        host=host.strip("[]").lower(),
         port=port,
-        path=target.path,
-        query=target.query.encode("utf-8", "surrogatepass"),
+        path=path,
+        query=query.encode("utf-8", "surrogatepass"),
         headers=_headers(headers, wanted),
     )
+
+
+def _absolute(url: str) -> _Target | None:
+    """Take apart what is sent to a proxy; ``None`` for what is sent to the host itself."""
+    if url.startswith("/"):
+        return None
+    target = urlsplit(url)
+    if not target.scheme:
+        return None
+    return target.scheme, target.hostname or "", target.port, target.path, target.query
+
+
+def _relative(connection: Any, url: str) -> _Target:
+    path, _, query = url.partition("#")[0].partition("?")
+    scheme = "https" if connection.default_port == _TLS_PORT else "http"
+    port = getattr(connection, "_tunnel_port", None) or connection.port
+    return scheme, _host(connection), port, path, query
 
 
 def _headers(headers: Any, wanted: frozenset[str]) -> list[tuple[str, bytes]]:
