@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
@@ -10,7 +11,7 @@ from keytrail.capture.challenge import lines_of
 from keytrail.capture.view import RequestView
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from keytrail.capture.reader import RequestReader
 
@@ -124,12 +125,18 @@ def _relative(connection: Any, url: str) -> _Target:
 
 
 def _headers(headers: Any, wanted: frozenset[str]) -> list[tuple[str, bytes]]:
-    kept = []
-    for name, value in (headers or {}).items():
-        lower = _lower(name)
-        if lower in wanted:
-            kept.append((lower, value if isinstance(value, bytes) else _wire(value)))
-    return kept
+    return [
+        (lower, value if isinstance(value, bytes) else _wire(value))
+        for name, value in _lines(headers or {}, wanted)
+        if (lower := _lower(name)) in wanted
+    ]
+
+
+def _lines(headers: Any, wanted: frozenset[str]) -> Iterable[tuple[Any, Any]]:
+    """Return the lines to look at: the wanted alone, where a name has one value."""
+    if not isinstance(headers, Mapping) or hasattr(headers, "getlist"):
+        return headers.items()  # type: ignore[no-any-return]
+    return [(name, headers[name]) for name in headers if _lower(name) in wanted]
 
 
 def _host(connection: Any) -> str:
