@@ -169,5 +169,5 @@ def _of_current_span() -> Chain | None:
 def _is_call(span: trace.Span) -> bool:
     """Tell whether ``span`` is that of a call, recorded or the stand-in of a dropped one."""
     if not span.is_recording():
-        return isinstance(span.get_span_context().trace_state, StandIn)
+        return type(span.get_span_context().trace_state) is StandIn
     return isinstance(span, Span) and span.kind is SpanKind.CLIENT and is_call(held(span))

@@ -135,7 +135,7 @@ def _headers(headers: Any, wanted: frozenset[str]) -> list[tuple[str, bytes]]:
 def _lines(headers: Any, wanted: frozenset[str]) -> Iterable[tuple[Any, Any]]:
     """Return the lines to look at: the wanted alone, where a name has one value."""
     if not isinstance(headers, Mapping) or hasattr(headers, "getlist"):
-        return headers.items()  # type: ignore[no-any-return]
+        return headers.items()
     return [(name, headers[name]) for name in headers if _lower(name) in wanted]
 
 
