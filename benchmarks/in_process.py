@@ -41,6 +41,12 @@ from benchmarks.traffic import HEADERS, KEY_HEADER, PATH, QUERY, keys
 
 Message = MutableMapping[str, Any]
 
+_ENVIRON = EnvironBuilder(
+    path=PATH,
+    query_string=QUERY,
+    headers=HEADERS.items(),
+    environ_base={"REMOTE_ADDR": "192.0.2.7"},
+).get_environ()
 _LINES = tuple((name.lower().encode(), value.encode()) for name, value in HEADERS.items())
 
 
@@ -121,19 +127,9 @@ def asgi_called(provider: TracerProvider) -> Library:
 def _wsgi_called(
     app: Any, in_force: Callable[[], AbstractContextManager[None]] = nullcontext
 ) -> Library:
-    bare = EnvironBuilder(
-        path=PATH,
-        query_string=QUERY,
-        headers=HEADERS.items(),
-        environ_base={"REMOTE_ADDR": "192.0.2.7"},
-    ).get_environ()
-
     def call(calls: int, keyed: bool) -> None:
         for key in keys(calls, keyed=keyed):
-            environ = {**bare, "wsgi.input": BytesIO()}
-            if key is not None:
-                environ["HTTP_X_API_KEY"] = key
-            body = app(environ, _start_response)
+            body = app(environ(key), _start_response)
             b"".join(body)
             if hasattr(body, "close"):
                 body.close()
@@ -146,7 +142,7 @@ def _asgi_called(app: Any) -> Library:
 
     async def call(calls: int, keyed: bool) -> None:
         for key in keys(calls, keyed=keyed):
-            await app(_scope(key), _receive, _ignore)
+            await app(scope(key), _receive, _ignore)
 
     return Library(lambda calls, keyed: loop.run_until_complete(call(calls, keyed)))
 
@@ -165,7 +161,16 @@ def _pyramid_item(request: Any) -> dict[str, int]:
     return {"number": int(request.matchdict["number"])}
 
 
-def _scope(key: str | None) -> dict[str, Any]:
+def environ(key: str | None) -> dict[str, Any]:
+    """Return a WSGI environ of the request."""
+    found = {**_ENVIRON, "wsgi.input": BytesIO()}
+    if key is not None:
+        found["HTTP_X_API_KEY"] = key
+    return found
+
+
+def scope(key: str | None) -> dict[str, Any]:
+    """Return an ASGI scope of the request."""
     lines = list(_LINES)
     if key is not None:
         lines.append((KEY_HEADER.lower().encode(), key.encode()))

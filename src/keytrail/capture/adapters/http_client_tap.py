@@ -32,7 +32,7 @@ def tap_connections(connections: type, wire: Wire, within: str) -> list[Tap]:
             if _TELLS in kept:
                 return send(connection, *args, **kwargs)
             hop = wire.begin(
-                lambda: _may_carry_key(connection, wire.reader, *args, **kwargs),
+                lambda: may_carry_key(connection, wire.reader, *args, **kwargs),
                 lambda: view(connection, wire.reader.wanted, *args, **kwargs),
                 within=within,
             )
@@ -72,7 +72,7 @@ def tap_connections(connections: type, wire: Wire, within: str) -> list[Tap]:
     ]
 
 
-def _may_carry_key(
+def may_carry_key(
     connection: Any,
     reader: RequestReader,
     method: str,  # noqa: ARG001 - callers pass them by position
@@ -81,6 +81,7 @@ def _may_carry_key(
     headers: Any = None,
     **_: Any,
 ) -> bool:
+    """Tell whether a key may be in what ``connection`` is about to send."""
     names = [name.lower() for name in headers or ()]
     return not url.startswith("/") or reader.may_go_out(names, url, _host(connection))
 
