@@ -92,7 +92,7 @@ class Extraction:
 
     def may_be_in(self, query: bytes) -> bool:
         """Tell whether a parameter of ``query`` may have the name of one that carries a key."""
-        names = [pair.partition(b"=")[0] for pair in query.lower().split(b"&")]
+        names = [pair.partition(b"=")[0] for pair in query[:MAX_BYTES].lower().split(b"&")]
         return not self._query_names.isdisjoint(names) or (
             b"%" in query and any(b"%" in name for name in names)
         )

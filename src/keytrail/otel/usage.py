@@ -62,9 +62,7 @@ class UseCounter:
 
     def keyless(self, outcome: str) -> None:
         """Count an incoming request without a key; ``unknown`` where nobody records it."""
-        series = ("incoming", outcome, False, None, None)
-        with self._lock:
-            self._counts[series] += 1
+        self._add(("incoming", outcome, False, None, None))
 
     def user_tokens(self, number: int) -> None:
         """Count JWTs of users, which are no keys."""
