@@ -1,6 +1,7 @@
 """``python -m benchmarks``: everything that is measured, one after the other.
 
-``--write`` puts the figures into the README and ``benchmarks/results.md`` too.
+``--write`` puts the figures into the README and ``benchmarks/results.md`` too; ``--library`` and
+``--scenario`` measure those only.
 """
 
 from __future__ import annotations
@@ -14,22 +15,28 @@ from benchmarks.measure import LIBRARIES, SCENARIOS
 _README = Path(__file__).parents[1] / "README.md"
 _RESULTS = Path(__file__).with_name("results.md")
 _BEGIN, _END = "<!-- benchmark:begin -->\n", "<!-- benchmark:end -->"
-_IN_README = ("flask", "fastapi", "requests", "httpx")
 
 
 def main() -> None:
     """Measure, print, and write where that was asked for."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("--write", action="store_true")
+    parser.add_argument("--library", action="append", choices=LIBRARIES)
+    parser.add_argument("--scenario", action="append", choices=SCENARIOS)
     options = parser.parse_args()
-    results = overhead.run(LIBRARIES, tuple(SCENARIOS), overhead.THOROUGH)
+    if options.write and (options.library or options.scenario):
+        parser.error("--write needs everything measured")
+    chosen = overhead.cases(options.library, options.scenario)
+    results = overhead.run(chosen, overhead.THOROUGH)
     asked = tables.of_keys(keys.ask(keys.MILLION, keys.RUNS))
-    measured_on = f"Measured on {machine.describe((*overhead.PACKAGES, *keys.PACKAGES))}."
+    packages = (*overhead.PACKAGES, *overhead.OTHER_PACKAGES, *keys.PACKAGES)
+    measured_on = f"Measured on {machine.describe(packages)}."
     everything = "\n\n".join([tables.of_overhead(results), asked, measured_on])
     print(everything)
     if options.write:
         _RESULTS.write_text(f"# Results\n\n{everything}\n", "utf-8")
-        short = tables.summary_of_overhead([one for one in results if one.library in _IN_README])
+        in_readme = [one for one in results if one.library in overhead.IN_README]
+        short = tables.summary_of_overhead(in_readme)
         _put_into_readme("\n\n".join([short, asked, measured_on]))
 
 

@@ -13,10 +13,9 @@ from pathlib import Path
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, ALWAYS_ON, ParentBased
 
-from benchmarks import libraries
-from benchmarks.libraries import Library
+from benchmarks import clients, grpc_calls, grpc_peers, in_process, on_sockets, peers
+from benchmarks.library import Library
 from benchmarks.pairs import Block, Round
-from benchmarks.peers import loading
 from benchmarks.sides import Keytrail, Side, Stock
 from keytrail import faults
 
@@ -36,21 +35,43 @@ SCENARIOS = {
     "recorded, no key": Scenario(recorded=True, keyed=False),
 }
 
-_IN_PROCESS = {"flask": libraries.flask_called, "fastapi": libraries.fastapi_called}
+_IN_PROCESS = {
+    "flask": in_process.flask_called,
+    "django": in_process.django_called,
+    "falcon": in_process.falcon_called,
+    "pyramid": in_process.pyramid_called,
+    "wsgi": in_process.wsgi_called,
+    "fastapi": in_process.fastapi_called,
+    "starlette": in_process.starlette_called,
+    "asgi": in_process.asgi_called,
+}
 _ON_SOCKETS = {
-    "flask on a socket": libraries.flask_served,
-    "fastapi on a socket": libraries.fastapi_served,
+    "flask on a socket": on_sockets.flask_served,
+    "fastapi on a socket": on_sockets.fastapi_served,
+    "aiohttp server": on_sockets.aiohttp_served,
+    "tornado": on_sockets.tornado_served,
+}
+_GRPC_SERVERS = {
+    "grpc server": grpc_calls.grpc_served,
+    "grpc.aio server": grpc_calls.grpc_aio_served,
 }
 _CLIENTS = {
-    "requests": libraries.requests_calling,
-    "urllib": libraries.urllib_calling,
-    "httpx": libraries.httpx_calling,
-    "httpx2": libraries.httpx2_calling,
-    "aiohttp client": libraries.aiohttp_calling,
+    "requests": clients.requests_calling,
+    "urllib3": clients.urllib3_calling,
+    "urllib": clients.urllib_calling,
+    "httpx": clients.httpx_calling,
+    "httpx async": clients.httpx_async_calling,
+    "httpx2": clients.httpx2_calling,
+    "aiohttp client": clients.aiohttp_calling,
+    "botocore": clients.botocore_calling,
+}
+_GRPC_CLIENTS = {
+    "grpc client": grpc_calls.grpc_calling,
+    "grpc.aio client": grpc_calls.grpc_aio_calling,
 }
 _LAST_SPAN = 5.0
 """Seconds that a server on a socket may take to end a request that it has answered."""
-LIBRARIES = (*_IN_PROCESS, *_ON_SOCKETS, *_CLIENTS)
+LIBRARIES = (*_IN_PROCESS, *_ON_SOCKETS, *_GRPC_SERVERS, *_CLIENTS, *_GRPC_CLIENTS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +91,7 @@ class Bench:
 
     def block(self, calls: int, keyed: bool) -> Block:
         """Measure one block; what it leaves to export and to journal is flushed within it."""
-        with self.side.in_force():
+        with self.side.in_force(), self.library.in_force():
             gc.collect()
             process, thread = time.process_time(), self.library.clock()
             self.library.call(calls, keyed)
@@ -94,7 +115,7 @@ class Measurement:
         self._keyed = scenario.keyed
         self._keytrail = Keytrail(sampler, sink, home)
         sides = Stock(sampler, sink), self._keytrail, Stock(sampler, sink)
-        self._benches = [Bench(side, build(side.provider)) for side in sides]
+        self._benches = [_bench(side, build) for side in sides]
         self._calls = 0
 
     def warm_up(self, calls: int) -> None:
@@ -136,6 +157,12 @@ class Measurement:
         self._keytrail.audit.close()
 
 
+def _bench(side: Side, build: Callable[[TracerProvider], Library]) -> Bench:
+    """Build a library on a side: gRPC's servers and channels are tapped when they are made."""
+    with side.in_force():
+        return Bench(side, build(side.provider))
+
+
 def measure(
     library: str, scenario: str, efforts: tuple[Effort, ...], sink: str, api: str, home: Path
 ) -> list[list[Round]]:
@@ -159,4 +186,8 @@ def _builder(library: str, api: str, stack: ExitStack) -> Callable[[TracerProvid
         return _IN_PROCESS[library]
     if library in _CLIENTS:
         return partial(_CLIENTS[library], api=api)
-    return partial(_ON_SOCKETS[library], load=stack.enter_context(loading()))
+    if library in _GRPC_CLIENTS:
+        return partial(_GRPC_CLIENTS[library], api=stack.enter_context(grpc_peers.answering()))
+    if library in _GRPC_SERVERS:
+        return partial(_GRPC_SERVERS[library], load=stack.enter_context(grpc_peers.loading()))
+    return partial(_ON_SOCKETS[library], load=stack.enter_context(peers.loading()))

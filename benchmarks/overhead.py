@@ -15,6 +15,7 @@ from multiprocessing import get_context
 from operator import attrgetter
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import NamedTuple
 
 from rich.console import Console
 from rich.progress import track
@@ -32,6 +33,28 @@ PACKAGES = (
     "requests",
     "httpx",
 )
+OTHER_PACKAGES = (
+    "aiohttp",
+    "botocore",
+    "django",
+    "falcon",
+    "grpcio",
+    "httpx2",
+    "pyramid",
+    "starlette",
+    "tornado",
+    "urllib3",
+)
+
+
+IN_README = ("flask", "fastapi", "requests", "httpx")
+
+
+class Case(NamedTuple):
+    """A library in a scenario."""
+
+    library: str
+    scenario: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,11 +87,8 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="only see that it runs")
     parser.add_argument("--json", action="store_true", help="print seconds as JSON")
     options = parser.parse_args()
-    results = run(
-        options.library or LIBRARIES,
-        options.scenario or tuple(SCENARIOS),
-        _QUICK if options.quick else THOROUGH,
-    )
+    chosen = cases(options.library, options.scenario)
+    results = run(chosen, _QUICK if options.quick else THOROUGH)
     measured_on = machine.describe(PACKAGES)
     if options.json:
         json.dump({"machine": measured_on, "results": [*map(asdict, results)]}, sys.stdout)
@@ -77,12 +97,25 @@ def main() -> None:
         print(f"{tables.of_overhead(results)}\n\n{measured_on}.")
 
 
-def run(libraries: Sequence[str], scenarios: Sequence[str], efforts: Efforts) -> list[Result]:
-    """Return what every one of ``libraries`` costs in every one of ``scenarios``."""
-    return list(_results([(one, how) for one in libraries for how in scenarios], efforts))
+def cases(libraries: Sequence[str] | None, scenarios: Sequence[str] | None) -> list[Case]:
+    """Return the cases of the named libraries and scenarios (default: all libraries).
+
+    Without a scenario named, all are of the four libraries of the README, and those that have a
+    goal of the others.
+    """
+    return [
+        Case(library, scenario)
+        for library in libraries or LIBRARIES
+        for scenario in scenarios or (SCENARIOS if library in IN_README else tables.GOALS)
+    ]
 
 
-def _results(cases: Sequence[tuple[str, str]], efforts: Efforts) -> Iterator[Result]:
+def run(cases: Sequence[Case], efforts: Efforts) -> list[Result]:
+    """Return what every one of ``cases`` costs."""
+    return list(_results(cases, efforts))
+
+
+def _results(cases: Sequence[Case], efforts: Efforts) -> Iterator[Result]:
     console = Console(stderr=True)
     with answering() as sink, answering() as api:
         for library, scenario in track(cases, "Measuring", console=console):

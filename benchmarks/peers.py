@@ -24,8 +24,8 @@ _TIMEOUT = 30.0
 @contextmanager
 def answering() -> Iterator[str]:
     """Run a server in another process and yield its URL."""
-    with _running("answer") as process:
-        yield f"http://127.0.0.1:{_line(process)}"
+    with running(__name__, "answer") as process:
+        yield f"http://127.0.0.1:{line_of(process)}"
 
 
 class Load:
@@ -38,20 +38,21 @@ class Load:
         """Make ``calls`` calls, one after the other, and wait until all are answered."""
         assert self._process.stdin is not None
         print(port, calls, int(keyed), file=self._process.stdin, flush=True)
-        _line(self._process)
+        line_of(self._process)
 
 
 @contextmanager
 def loading() -> Iterator[Load]:
     """Run a process that makes calls."""
-    with _running("load") as process:
+    with running(__name__, "load") as process:
         yield Load(process)
 
 
 @contextmanager
-def _running(command: str) -> Iterator[subprocess.Popen[str]]:
+def running(module: str, command: str) -> Iterator[subprocess.Popen[str]]:
+    """Run a module with a command in another process."""
     process = subprocess.Popen(
-        [sys.executable, "-m", __name__, command],
+        [sys.executable, "-m", module, command],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
@@ -63,7 +64,8 @@ def _running(command: str) -> Iterator[subprocess.Popen[str]]:
         process.wait()
 
 
-def _line(process: subprocess.Popen[str]) -> str:
+def line_of(process: subprocess.Popen[str]) -> str:
+    """Return the next line that a process prints."""
     assert process.stdout is not None
     line = process.stdout.readline()
     if not line:

@@ -11,13 +11,14 @@ if TYPE_CHECKING:
     from benchmarks.overhead import Result
     from benchmarks.pairs import Added, Comparison
 
-_REQUEST_THREAD_GOALS: Final = {"recorded, with key": 0.10, "unsampled, no key": 0.04}
+GOALS: Final = {"recorded, with key": 0.10, "unsampled, no key": 0.04}
+"""What may be added in the request's thread, by scenario."""
 _WHOLE_PROCESS_GOAL: Final = 0.25
 
 
 def of_overhead(results: Sequence[Result]) -> str:
     """Return every figure: a table of the request's thread, and one of the whole process."""
-    thread = [(one, one.request_thread, _REQUEST_THREAD_GOALS.get(one.scenario)) for one in results]
+    thread = [(one, one.request_thread, GOALS.get(one.scenario)) for one in results]
     process = [(one, one.whole_process, _WHOLE_PROCESS_GOAL) for one in results]
     return "\n\n".join(
         [

@@ -87,14 +87,15 @@ class Extraction:
             | known_names.SIGNED_QUERY_IDS
             | known_names.SIGNED_QUERY_SECRETS
         }
-        names = b"|".join(re.escape(name) for name in self._query)
-        self._may_be_named = re.compile(rb"(?:^|&)(?:(?:%b)=|[^=&]*%%)" % names, re.IGNORECASE)
-        """A known parameter's name, or one that must be decoded first."""
+        self._query_names = frozenset(self._query)
         self.wanted = frozenset(self._ranks) | ({"cookie"} if self._cookies else set())
 
     def may_be_in(self, query: bytes) -> bool:
         """Tell whether a parameter of ``query`` may have the name of one that carries a key."""
-        return self._may_be_named.search(query) is not None
+        names = [pair.partition(b"=")[0] for pair in query[:MAX_BYTES].lower().split(b"&")]
+        return not self._query_names.isdisjoint(names) or (
+            b"%" in query and any(b"%" in name for name in names)
+        )
 
     def _field_of(self, name: bytes) -> str | None:
         return self._query.get(name) or self._query.get(_decoded(name).lower())

@@ -141,7 +141,7 @@ def wrong_host(view: RequestView, home: Home, first: Endpoint | None = None) -> 
     """
     if home.hosts and home.certain:
         return None if serves(home.hosts, view.host) else _expected(home.hosts, first)
-    if first is None or serves(home.hosts, first[0]):
+    if first is None or first == (view.host, view.port) or serves(home.hosts, first[0]):
         return None
     host, port = first
     if host != view.host:

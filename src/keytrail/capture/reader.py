@@ -18,7 +18,7 @@ from keytrail.capture.inventory import Inventory
 from keytrail.capture.providers import Catalogue
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable, Mapping
 
     from keytrail.capture.entry import IsRaw
     from keytrail.capture.findings import Endpoint
@@ -51,8 +51,8 @@ class RequestReader:
     """Lower-case names of the headers that adapters must hand over."""
     wanted_bytes: frozenset[bytes]
     """The same for ASGI."""
-    wanted_environ: tuple[tuple[str, str], ...]
-    """The same for WSGI: (``HTTP_X_API_KEY``, ``x-api-key``)."""
+    wanted_environ: Mapping[str, str]
+    """The same for WSGI: ``HTTP_X_API_KEY`` → ``x-api-key``."""
     added_headers: frozenset[str]
     """Key headers that the catalogue or the user adds to the known ones."""
     added_query: frozenset[str]
@@ -63,6 +63,8 @@ class RequestReader:
     """For ASGI, those of them that can carry a key."""
     keyed_environ: frozenset[str]
     """For WSGI, those of them that can carry a key."""
+    may_be_in: Callable[[bytes], bool]
+    """Tells whether a query can carry a key, for a carrier whose headers carry none."""
 
     def __init__(self, settings: Settings, peppers: Peppers) -> None:
         catalogue = load_catalogue(settings)
@@ -77,12 +79,13 @@ class RequestReader:
         keyed = self._extraction.wanted | self._gateway.wanted
         self.wanted = keyed | self._client_address.wanted | {"user-agent"}
         self.wanted_bytes = _bytes_of(self.wanted)
-        self.wanted_environ = tuple(sorted(_environ_names(self.wanted).items()))
+        self.wanted_environ = _environ_names(self.wanted)
         self.added_headers = self._extraction.added_headers
         self.added_query = self._extraction.added_query
         self.added_shapes = catalogue.added_shapes
         self.keyed_bytes = _bytes_of(keyed)
         self.keyed_environ = frozenset(_environ_names(keyed))
+        self.may_be_in = self._extraction.may_be_in
         self._sent = self._extraction.wanted | _bytes_of(self._extraction.wanted)
 
     def may_go_out(self, names: Iterable[str | bytes], target: str, host: str) -> bool:
@@ -90,13 +93,9 @@ class RequestReader:
         path, _, query = target.partition("?")
         return (
             not self._sent.isdisjoint(names)
-            or (query != "" and self.may_be_in(query.encode("utf-8", "surrogatepass")))
+            or (query and self._extraction.may_be_in(query.encode("utf-8", "surrogatepass")))
             or self._extraction.may_be_in_path(host, path)
         )
-
-    def may_be_in(self, query: bytes) -> bool:
-        """Tell whether ``query`` can carry a key, for a carrier whose headers carry none."""
-        return bool(query) and self._extraction.may_be_in(query)
 
     def incoming(self, view: RequestView) -> Read:
         """Return what a request that reached us tells."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextvars import ContextVar
 from typing import Any
 
-_REDIRECTS = frozenset({301, 302, 303, 307, 308})
+REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _SLOT = "_keytrail_chain"
 
 current: ContextVar[Chain | None] = ContextVar("keytrail-chain", default=None)
@@ -15,25 +15,26 @@ current: ContextVar[Chain | None] = ContextVar("keytrail-chain", default=None)
 class Chain:
     """What the hops of one call have in common."""
 
-    __slots__ = ("first_host", "last_status", "seen", "sent", "uses", "within")
+    seen = False
+    """Whether a tap saw any request of the call, with a key or without."""
+    uses = 0
+    """Hops of a span so far that carried a key."""
+    first_host: tuple[str, int | None] | None = None
+    """Host and port of the first hop."""
+    last_status: int | None = None
+    sent: frozenset[str] = frozenset()
+    """Fingerprints of the keys that were sent so far."""
 
-    def __init__(self, within: str | None = None) -> None:
+    def __init__(self, within: str | None = None, outer: Chain | None = None) -> None:
         self.within = within
         """The library whose call this is."""
-        self.seen = False
-        """Whether a tap saw any request of the call, with a key or without."""
-        self.uses = 0
-        """Hops of a span so far that carried a key."""
-        self.first_host: tuple[str, int | None] | None = None
-        """Host and port of the first hop."""
-        self.last_status: int | None = None
-        self.sent: set[str] = set()
-        """Fingerprints of the keys that were sent so far."""
+        self.outer = outer
+        """The chain that was current before this one."""
 
     @property
     def redirected(self) -> bool:
         """Whether the next hop follows a redirect."""
-        return self.last_status in _REDIRECTS
+        return self.last_status in REDIRECTS
 
 
 def chain_on(span: Any) -> Chain:

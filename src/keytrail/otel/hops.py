@@ -12,6 +12,7 @@ from opentelemetry.trace import SpanContext, SpanKind, Status, StatusCode
 
 from keytrail import faults
 from keytrail.capture.outcome import outcome
+from keytrail.otel.chain import REDIRECTS
 from keytrail.otel.use import OpenUse, status_names
 from keytrail.otel.verdict import DroppedCall, plain
 
@@ -56,13 +57,13 @@ class KeylessHop(Hop):
     """A request without a key: it matters only where it leads."""
 
     def __init__(self, chain: Chain, read: Callable[[], RequestView]) -> None:
-        super().__init__(chain)
+        self._chain = chain
         self._read = read
 
     def finish(self, status: int, challenges: Challenges = tuple) -> None:  # noqa: ARG002
         """Keep where the chain began, if a redirect leads on from here."""
-        super().finish(status)
-        if self._chain.redirected and self._chain.first_host is None:
+        self._chain.last_status = status
+        if status in REDIRECTS and self._chain.first_host is None:
             try:
                 view = self._read()
             except Exception as error:  # noqa: BLE001 - the response goes to the application

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextvars import ContextVar
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from opentelemetry import context as otel_context
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
     from opentelemetry.context import Context
     from opentelemetry.sdk.trace import Span
 
+    from keytrail.capture.adapters.carriers import CarrierAdapter
+    from keytrail.capture.reader import RequestReader
     from keytrail.otel.audit import Audit
     from keytrail.redaction.memory import Remembered
 
@@ -31,7 +34,15 @@ _arrived: ContextVar[Incoming | None] = ContextVar("keytrail-arrived", default=N
 class Incoming:
     """One incoming request on its way to its SERVER span; holds facts, never a raw key."""
 
-    __slots__ = ("_client_of", "_facts", "remembered", "said", "span", "start_attributes")
+    __slots__ = (
+        "_client_of",
+        "_facts",
+        "carries_key",
+        "remembered",
+        "said",
+        "span",
+        "start_attributes",
+    )
 
     def __init__(
         self,
@@ -45,6 +56,8 @@ class Incoming:
         """
         self._facts = facts
         self._client_of = client_of
+        self.carries_key = isinstance(facts, RequestFacts) and facts.carries_key
+        """Whether the request carries a key."""
         self.remembered = remembered
         self.span: Span | None = None
         """The recorded SERVER span that took these facts; a later one in the Context is inner."""
@@ -52,11 +65,6 @@ class Incoming:
         """The span's attributes at start, before any SDK limit."""
         self.said: dict[str, str] = {}
         """``keytrail.*`` attributes that the application added by :func:`keytrail.identify`."""
-
-    @property
-    def carries_key(self) -> bool:
-        """Whether the request carries a key."""
-        return isinstance(self._facts, RequestFacts) and self._facts.carries_key
 
     @property
     def facts(self) -> RequestFacts:
@@ -90,18 +98,22 @@ def read_carrier(audit: Audit, carrier: Any) -> Incoming | None:
         return None
     adapter, carrier = found
     reader = audit.reader
-
-    def keyless(**of_view: Any) -> RequestFacts:
-        return reader.keyless(adapter.view(carrier, reader)._replace(**of_view))
-
-    def client_of(peer: str) -> str | None:
-        return keyless(peer=peer).client
-
-    peer_is_to_come = client_of if carrier.get("type") == "rpc" else None
+    keyless = partial(_keyless, reader, adapter, carrier)
+    client_of = partial(_client_of, keyless) if carrier.get("type") == "rpc" else None
     if not adapter.may_carry_key(carrier, reader):
-        return Incoming(keyless, client_of=peer_is_to_come)
+        return Incoming(keyless, client_of=client_of)
     read = reader.incoming(adapter.view(carrier, reader))
-    return Incoming(read.facts, audit.remember(read), peer_is_to_come)
+    return Incoming(read.facts, audit.remember(read), client_of)
+
+
+def _keyless(
+    reader: RequestReader, adapter: CarrierAdapter, carrier: Any, **of_view: Any
+) -> RequestFacts:
+    return reader.keyless(adapter.view(carrier, reader)._replace(**of_view))
+
+
+def _client_of(keyless: Callable[..., RequestFacts], peer: str) -> str | None:
+    return keyless(peer=peer).client
 
 
 def leave_in(carrier: Any, incoming: Incoming) -> None:
@@ -130,7 +142,7 @@ def arrived() -> Incoming | None:
 
 def incoming_of(context: Context | None = None) -> Incoming | None:
     """Return the request that ``context`` (default: the current one) belongs to."""
-    found = otel_context.get_value(_SLOT, context)
+    found = (otel_context.get_current() if context is None else context).get(_SLOT)
     return found if isinstance(found, Incoming) else None
 
 

@@ -43,14 +43,16 @@ class AuditSpanProcessor(SpanProcessor):
 
     def _on_ending(self, span: Span) -> None:
         """Tell the outcome on the span itself, before any exporter or processor sees its end."""
+        use = self._audit.open.get(span.context.span_id)
+        if use is None:
+            return
         try:
-            self._tell_outcome(span)
+            self._tell_outcome(span, use)
         except Exception as error:  # noqa: BLE001 - the journal computes it again
             faults.report("processor.on_ending", error)
 
-    def _tell_outcome(self, span: Span) -> None:
-        use = self._audit.open.get(span.context.span_id)
-        if use is None or not limits.has_room(span):
+    def _tell_outcome(self, span: Span, use: OpenUse) -> None:
+        if not limits.has_room(span):
             return
         attributes = limits.held(span)
         told = use.outcome(span)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from opentelemetry.propagators.textmap import (
     CarrierT,
@@ -41,16 +41,13 @@ class KeytrailPropagator(TextMapPropagator):
         """Extract as the wrapped propagator does, then read the request's keys."""
         extracted = self.inner.extract(carrier, context, getter=getter)
         try:
-            return self._with_facts(carrier, extracted)
+            incoming = left_in(carrier) or read_carrier(self._audit, carrier)
+            if incoming is None and isinstance(carrier, dict):
+                incoming = arrived()
+            return without_incoming(extracted) if incoming is None else incoming.into(extracted)
         except Exception as error:  # noqa: BLE001 - the request goes on without facts
             faults.report("propagator", error)
             return without_incoming(extracted)
-
-    def _with_facts(self, carrier: Any, context: Context) -> Context:
-        incoming = left_in(carrier) or read_carrier(self._audit, carrier)
-        if incoming is None and isinstance(carrier, dict):
-            incoming = arrived()
-        return without_incoming(context) if incoming is None else incoming.into(context)
 
     def inject(
         self,

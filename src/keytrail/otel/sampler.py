@@ -10,15 +10,18 @@ from opentelemetry.trace import Link, SpanKind, TraceState
 from keytrail import faults
 from keytrail.otel.incoming import incoming_of
 from keytrail.otel.use import is_call
-from keytrail.otel.verdict import StandIn, Upgraded, Verdict, plain
+from keytrail.otel.verdict import StandIn, Upgraded, plain
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from opentelemetry.context import Context
-    from opentelemetry.util.types import Attributes
+    from opentelemetry.util.types import Attributes, AttributeValue
 
     from keytrail.otel.audit import Audit
+
+_NOTES = (StandIn, Upgraded)
+"""What a child inherits from its parent; asked by type, which is quicker for an abstract class."""
 
 
 class KeytrailSampler(Sampler):
@@ -48,11 +51,13 @@ class KeytrailSampler(Sampler):
             parent_context, trace_id, name, kind, attributes, links, trace_state
         )
         try:
+            if type(result.trace_state) in _NOTES:
+                result.trace_state = plain(result.trace_state)
             if kind is SpanKind.SERVER:
                 return self._server(result, parent_context, attributes)
-            if kind is SpanKind.CLIENT and result.decision is Decision.DROP:
+            if kind is SpanKind.CLIENT and result.decision is Decision.DROP and attributes:
                 return _client(result, parent_context, name, attributes)
-            return _unmarked(result)
+            return result
         except Exception as error:  # noqa: BLE001 - the user's decision stands
             faults.report("sampler", error)
             return result
@@ -62,13 +67,13 @@ class KeytrailSampler(Sampler):
     ) -> SamplingResult:
         incoming = incoming_of(parent_context)
         if incoming is None or incoming.span is not None:
-            return _unmarked(result)
+            return result
         incoming.starts(attributes or {})
         if result.decision is not Decision.DROP:
-            return _unmarked(result)
+            return result
         if not incoming.carries_key and not self._record_keyless:
             self._audit.uses.keyless("unknown")
-            return _unmarked(result)
+            return result
         return SamplingResult(
             Decision.RECORD_ONLY, result.attributes or attributes, Upgraded(result.trace_state)
         )
@@ -79,15 +84,12 @@ class KeytrailSampler(Sampler):
 
 
 def _client(
-    result: SamplingResult, parent_context: Context | None, name: str, attributes: Attributes
+    result: SamplingResult,
+    parent_context: Context | None,
+    name: str,
+    attributes: Mapping[str, AttributeValue],
 ) -> SamplingResult:
-    if not attributes or not is_call(attributes):
-        return _unmarked(result)
+    if not is_call(attributes):
+        return result
     stand_in = StandIn(result.trace_state, name, attributes, parent_context)
     return SamplingResult(result.decision, result.attributes, stand_in)
-
-
-def _unmarked(result: SamplingResult) -> SamplingResult:
-    if isinstance(result.trace_state, Verdict):
-        result.trace_state = plain(result.trace_state)
-    return result

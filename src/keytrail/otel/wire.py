@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from opentelemetry import context as otel_context
@@ -16,11 +15,12 @@ from keytrail.otel import chain as chains
 from keytrail.otel.chain import Chain, chain_on
 from keytrail.otel.hops import Hop, KeylessHop, OwnHop, SpanHop, further_call
 from keytrail.otel.incoming import leave_in, read_carrier
+from keytrail.otel.limits import held
 from keytrail.otel.use import is_call
 from keytrail.otel.verdict import StandIn
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from opentelemetry.trace import SpanContext
 
@@ -55,22 +55,20 @@ class TappedWire:
         except Exception as error:  # noqa: BLE001 - the application gets its own error
             faults.report("refused", error)
 
-    @contextmanager
-    def chain(self, within: str, *, joins: bool = False) -> Iterator[Chain]:
-        """Hold together the hops of one call.
-
-        ``joins``: the library calls itself for every hop, so that an outer call is the same one.
-        """
+    def holds(self, within: str) -> bool:
+        """Tell whether this runs in a call of ``within`` whose hops are held together."""
         outer = chains.current.get()
-        if joins and outer is not None and outer.within == within:
-            yield outer
-            return
-        chain = Chain(within)
-        token = chains.current.set(chain)
-        try:
-            yield chain
-        finally:
-            chains.current.reset(token)
+        return outer is not None and outer.within == within
+
+    def enter(self, within: str) -> Chain:
+        """Hold the hops of one call together until :meth:`leave`."""
+        chain = Chain(within, chains.current.get())
+        chains.current.set(chain)
+        return chain
+
+    def leave(self, chain: Chain) -> None:
+        """Tell that the call is over whose hops ``chain`` holds together."""
+        chains.current.set(chain.outer)
 
     def begin(
         self,
@@ -83,37 +81,42 @@ class TappedWire:
         """Tell that a request is about to be sent; ``None`` where it is certainly not a use.
 
         ``may_carry_key`` is never wrong when it says no; ``read`` is called only if it says yes.
-        ``within``: whose :meth:`chain` holds the hops of its call. ``again``: this is a request
+        ``within``: whose call this is, for :meth:`enter`. ``again``: this is a request
         that was begun before, and had more added to it since.
         """
         try:
-            if otel_context.get_value(_SUPPRESS_INSTRUMENTATION_KEY):
-                return None
             spanning = chains.current.get()
             if spanning is not None:
                 if spanning.within == within:
                     spanning.seen = True
                 else:
                     spanning = None
-            span = trace.get_current_span()
-            of_span = chain_on(span) if _is_call(span) else None
             if may_carry_key():
-                if again is not None and again.is_use:
-                    return self._amended(again, read())
-                return self._keyed(read(), span, of_span, spanning or of_span or Chain())
-            chain = spanning or of_span
+                return self._keyed(read, spanning, again)
+            chain = _of_current_span() if spanning is None else spanning
             return None if chain is None else KeylessHop(chain, read)
         except Exception as error:  # noqa: BLE001 - the call goes on, unseen and counted
             faults.report("outgoing", error)
             return None
 
     def _keyed(
+        self, read: Callable[[], RequestView], spanning: Chain | None, again: Any
+    ) -> Hop | None:
+        if otel_context.get_value(_SUPPRESS_INSTRUMENTATION_KEY):
+            return None
+        if again is not None and again.is_use:
+            return self._amended(again, read())
+        span = trace.get_current_span()
+        of_span = chain_on(span) if _is_call(span) else None
+        return self._sent(read(), span, of_span, spanning or of_span or Chain())
+
+    def _sent(
         self, view: RequestView, span: trace.Span, of_span: Chain | None, chain: Chain
     ) -> Hop:
         if chain.first_host is None:
             chain.first_host = (view.host, view.port)
         read = self._read(chain, view)
-        chain.sent.update([key.hash for key in read.facts.keys])
+        chain.sent |= {key.hash for key in read.facts.keys}
         remembered = self._audit.remember(read)
         context, hop = self._hop(span, of_span, chain, view, read.facts)
         self._audit.memory.bind(context.trace_id, remembered)
@@ -157,10 +160,14 @@ class TappedWire:
         return context, SpanHop(self._audit, chain, facts, span)
 
 
+def _of_current_span() -> Chain | None:
+    """Return the chain of the call whose span is the current one."""
+    span = trace.get_current_span()
+    return chain_on(span) if _is_call(span) else None
+
+
 def _is_call(span: trace.Span) -> bool:
     """Tell whether ``span`` is that of a call, recorded or the stand-in of a dropped one."""
     if not span.is_recording():
-        return isinstance(span.get_span_context().trace_state, StandIn)
-    return (
-        isinstance(span, Span) and span.kind is SpanKind.CLIENT and is_call(span._attributes or {})
-    )
+        return type(span.get_span_context().trace_state) is StandIn
+    return isinstance(span, Span) and span.kind is SpanKind.CLIENT and is_call(held(span))

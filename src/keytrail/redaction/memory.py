@@ -80,13 +80,16 @@ class KeyMemory:
     def remember(self, raw: RawKey, fingerprint: str | None) -> Remembered:
         """Put the key into the ring as its newest, unless it is too short, too long or a word."""
         value = raw.reveal()
+        with _guard:
+            known = self._ring.get(value)
+            if known is not None and known.fingerprint == fingerprint:
+                self._ring.move_to_end(value)
+                return known
         if not SHORTEST_IN_RING <= len(value) <= LONGEST or _ORDINARY.fullmatch(value):
             return Remembered(value[: LONGEST + 1], fingerprint)
         with _guard:
-            known = self._ring.get(value)
-            if known is None or known.fingerprint != fingerprint:
-                known = self._ring[value] = Remembered(value, fingerprint)
-                self._recent = None
+            known = self._ring[value] = Remembered(value, fingerprint)
+            self._recent = None
             self._ring.move_to_end(value)
             if len(self._ring) > self._most_in_ring:
                 self._ring.popitem(last=False)
@@ -98,14 +101,8 @@ class KeyMemory:
             return
         with _guard:
             before = self._bound.get(trace_id, ())
-            wanted = tuple({key.reveal(): key for key in (*before, *remembered)}.values())
-            if len(wanted) == len(before):
-                return
-            kept = wanted[: self._per_trace]
-            if len(kept) < len(wanted) or any(key.size > LONGEST for key in kept):
-                kept = tuple(key for key in kept if key.size <= LONGEST)
-                self._overflowed.add(trace_id)
-            if not kept:
+            kept = self._kept(trace_id, before, remembered)
+            if len(kept) == len(before):
                 return
             self._bound[trace_id] = kept
             self._bound_bytes += _size(kept) - _size(before)
@@ -113,6 +110,18 @@ class KeyMemory:
                 oldest, lost = self._bound.popitem(last=False)
                 self._bound_bytes -= _size(lost)
                 self._overflowed.add(oldest)
+
+    def _kept(
+        self, trace_id: int, before: tuple[Remembered, ...], more: Sequence[Remembered]
+    ) -> tuple[Remembered, ...]:
+        if not before and len(more) == 1 and more[0].size <= LONGEST:
+            return (more[0],)
+        wanted = tuple({key.reveal(): key for key in (*before, *more)}.values())
+        kept = wanted[: self._per_trace]
+        if len(kept) < len(wanted) or any(key.size > LONGEST for key in kept):
+            kept = tuple(key for key in kept if key.size <= LONGEST)
+            self._overflowed.add(trace_id)
+        return kept
 
     def overflowed(self, trace_id: int) -> bool:
         """Tell whether a bound was hit for this trace: its free text must be dropped.

@@ -25,8 +25,11 @@ def install(wire: Wire) -> list[Tap]:
 
     def tapping_call(call: Callable[..., Any]) -> Callable[..., Any]:
         async def _request(*args: Any, **kwargs: Any) -> Any:
-            with wire.chain(_LIBRARY):
+            chain = wire.enter(_LIBRARY)
+            try:
                 return await call(*args, **kwargs)
+            finally:
+                wire.leave(chain)
 
         return _request
 

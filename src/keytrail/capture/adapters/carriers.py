@@ -27,7 +27,7 @@ def readable(carrier: Any) -> tuple[CarrierAdapter, Any] | None:
         if aiohttp_server.is_request(carrier):
             return asgi, aiohttp_server.scope(carrier)
         return None
-    if asgi.is_scope(carrier):
+    if "type" in carrier and asgi.is_scope(carrier):
         return asgi, carrier
     if wsgi.is_environ(carrier):
         return wsgi, carrier

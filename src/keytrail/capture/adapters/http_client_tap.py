@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
@@ -10,7 +11,7 @@ from keytrail.capture.challenge import lines_of
 from keytrail.capture.view import RequestView
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from keytrail.capture.reader import RequestReader
 
@@ -18,6 +19,8 @@ _HOP: Final = "_keytrail_hop"
 _TELLS: Final = "_keytrail_tells"
 """Set while a tapped connection sends: one that hands on to its parent's method is told once."""
 _TLS_PORT: Final = 443
+_Target = tuple[str, str, "int | None", str, str]
+"""Scheme, host, port, path and query."""
 
 
 def tap_connections(connections: type, wire: Wire, within: str) -> list[Tap]:
@@ -29,7 +32,7 @@ def tap_connections(connections: type, wire: Wire, within: str) -> list[Tap]:
             if _TELLS in kept:
                 return send(connection, *args, **kwargs)
             hop = wire.begin(
-                lambda: _may_carry_key(connection, wire.reader, *args, **kwargs),
+                lambda: may_carry_key(connection, wire.reader, *args, **kwargs),
                 lambda: view(connection, wire.reader.wanted, *args, **kwargs),
                 within=within,
             )
@@ -69,7 +72,7 @@ def tap_connections(connections: type, wire: Wire, within: str) -> list[Tap]:
     ]
 
 
-def _may_carry_key(
+def may_carry_key(
     connection: Any,
     reader: RequestReader,
     method: str,  # noqa: ARG001 - callers pass them by position
@@ -78,6 +81,7 @@ def _may_carry_key(
     headers: Any = None,
     **_: Any,
 ) -> bool:
+    """Tell whether a key may be in what ``connection`` is about to send."""
     names = [name.lower() for name in headers or ()]
     return not url.startswith("/") or reader.may_go_out(names, url, _host(connection))
 
@@ -92,30 +96,48 @@ def view(
     **_: Any,
 ) -> RequestView:
     """Return the request that ``connection`` is about to send."""
-    target = urlsplit(url)
-    scheme, host, port = target.scheme, target.hostname, target.port
-    if not scheme:
-        scheme = "https" if connection.default_port == _TLS_PORT else "http"
-        host = _host(connection)
-        port = getattr(connection, "_tunnel_port", None) or connection.port
+    scheme, host, port, path, query = _absolute(url) or _relative(connection, url)
     return RequestView(
         method=method,
         scheme=scheme,
-        host=(host or "").strip("[]").lower(),
+        host=host.strip("[]").lower(),
         port=port,
-        path=target.path,
-        query=target.query.encode("utf-8", "surrogatepass"),
+        path=path,
+        query=query.encode("utf-8", "surrogatepass"),
         headers=_headers(headers, wanted),
     )
 
 
+def _absolute(url: str) -> _Target | None:
+    """Take apart what is sent to a proxy; ``None`` for what is sent to the host itself."""
+    if url.startswith("/"):
+        return None
+    target = urlsplit(url)
+    if not target.scheme:
+        return None
+    return target.scheme, target.hostname or "", target.port, target.path, target.query
+
+
+def _relative(connection: Any, url: str) -> _Target:
+    path, _, query = url.partition("#")[0].partition("?")
+    scheme = "https" if connection.default_port == _TLS_PORT else "http"
+    port = getattr(connection, "_tunnel_port", None) or connection.port
+    return scheme, _host(connection), port, path, query
+
+
 def _headers(headers: Any, wanted: frozenset[str]) -> list[tuple[str, bytes]]:
-    kept = []
-    for name, value in (headers or {}).items():
-        lower = _lower(name)
-        if lower in wanted:
-            kept.append((lower, value if isinstance(value, bytes) else _wire(value)))
-    return kept
+    return [
+        (lower, value if isinstance(value, bytes) else _wire(value))
+        for name, value in _lines(headers or {}, wanted)
+        if (lower := _lower(name)) in wanted
+    ]
+
+
+def _lines(headers: Any, wanted: frozenset[str]) -> Iterable[tuple[Any, Any]]:
+    """Return the lines to look at: the wanted alone, where a name has one value."""
+    if not isinstance(headers, Mapping) or hasattr(headers, "getlist"):
+        return headers.items()
+    return [(name, headers[name]) for name in headers if _lower(name) in wanted]
 
 
 def _host(connection: Any) -> str:

@@ -60,21 +60,27 @@ def tap_clients(library: ModuleType, core: ModuleType, wire: Wire) -> list[Tap]:
 
     def tapping_client(send: Callable[..., Any]) -> Callable[..., Any]:
         def call(client: Any, *args: Any, **kwargs: Any) -> Any:
-            with wire.chain(_LIBRARY) as chain:
+            chain = wire.enter(_LIBRARY)
+            try:
                 response = send(client, *args, **kwargs)
                 if not chain.seen:
                     _report_whole(wire, core, response)
                 return response
+            finally:
+                wire.leave(chain)
 
         return call
 
     def tapping_async_client(send: Callable[..., Any]) -> Callable[..., Any]:
         async def call(client: Any, *args: Any, **kwargs: Any) -> Any:
-            with wire.chain(_LIBRARY) as chain:
+            chain = wire.enter(_LIBRARY)
+            try:
                 response = await send(client, *args, **kwargs)
                 if not chain.seen:
                     _report_whole(wire, core, response)
                 return response
+            finally:
+                wire.leave(chain)
 
         return call
 

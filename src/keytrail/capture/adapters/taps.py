@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-    from contextlib import AbstractContextManager
 
     from keytrail.capture.reader import RequestReader
     from keytrail.capture.view import RequestView
@@ -58,18 +57,21 @@ class Wire(Protocol):
         """Tell that a request is about to be sent; ``None`` where it is certainly not a use.
 
         ``may_carry_key`` is never wrong when it says no; ``read`` is called only if it says yes.
-        ``within``: whose :meth:`chain` holds the hops of its call. ``again``: this is a request
+        ``within``: whose call this is, for :meth:`enter`. ``again``: this is a request
         that was begun before, and had more added to it since.
         """
 
     def refused(self, read: Callable[[], RequestView]) -> None:
         """Tell that a library refused to send a request: no use, but its error may tell a key."""
 
-    def chain(self, within: str, *, joins: bool = False) -> AbstractContextManager[Chain]:
-        """Hold the hops of one call together.
+    def holds(self, within: str) -> bool:
+        """Tell whether this runs in a call of ``within`` whose hops are held together."""
 
-        ``joins``: the library calls itself for every hop, so that an outer call is the same one.
-        """
+    def enter(self, within: str) -> Chain:
+        """Hold the hops of one call together until :meth:`leave`."""
+
+    def leave(self, chain: Any) -> None:
+        """Tell that the call is over whose hops ``chain`` holds together."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,8 +99,13 @@ def holding(wire: Wire, within: str) -> Callable[[Callable[..., Any]], Callable[
 
     def tapping(call: Callable[..., Any]) -> Callable[..., Any]:
         def held(*args: Any, **kwargs: Any) -> Any:
-            with wire.chain(within, joins=True):
+            if wire.holds(within):
                 return call(*args, **kwargs)
+            chain = wire.enter(within)
+            try:
+                return call(*args, **kwargs)
+            finally:
+                wire.leave(chain)
 
         return held
 

@@ -22,12 +22,15 @@ def may_carry_key(environ: Mapping[str, Any], reader: RequestReader) -> bool:
     """Tell whether a key may be in the environ; most requests without one need no closer look."""
     if not reader.keyed_environ.isdisjoint(environ):
         return True
-    return reader.may_be_in(_wire(environ.get("QUERY_STRING") or ""))
+    query = environ.get("QUERY_STRING") or ""
+    return query != "" and reader.may_be_in(_wire(query))
 
 
 def view(environ: Mapping[str, Any], reader: RequestReader) -> RequestView:
     """Read an environ."""
-    headers = [(name, _wire(environ[key])) for key, name in reader.wanted_environ if key in environ]
+    wanted = reader.wanted_environ
+    sent = sorted(wanted.keys() & environ.keys())
+    headers = [(wanted[key], _wire(environ[key])) for key in sent]
     authority = environ.get("HTTP_HOST") or _server(environ)
     host, port = split_authority(authority)
     return RequestView(
