@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import random
 import re
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from keytrail.collector import measuring, program
 from keytrail.collector.fragment import as_text
@@ -20,6 +22,7 @@ from support.otelcol import (
     binary,
     collector,
     eventually,
+    key_values,
     post,
     receiver,
     scraped,
@@ -147,46 +150,62 @@ def test_raw_keys_in_telemetry_are_counted(tmp_path: Path) -> None:
         eventually(lambda: counted() == 7)
 
 
-def test_alerts_use_metrics_that_there_are(tmp_path: Path) -> None:
-    """Every metric and label that an alert names is one that a Collector has shown."""
-    rules = yaml.safe_load((SHIPPED / "alerts.yaml").read_text())["groups"][0]["rules"]
-    named = {
-        name
-        for rule in rules
-        for name in re.findall(r"\b(?:keytrail|otelcol)_\w+(?=[\[{])", rule["expr"])
-    }
+def test_raw_keys_that_come_at_once_are_all_counted(tmp_path: Path) -> None:
+    """Whatever the times of spans and log records, and however they come, each is counted."""
+    dice = random.Random(7)
     with (
         receiver() as sink,
-        collector(
-            tmp_path,
-            [STANDALONE],
-            KEYTRAIL_AUDIT_ENDPOINT=sink.url,
-            KEYTRAIL_ORDINARY_ENDPOINT=sink.url,
-        ) as running,
+        collector(tmp_path, [STANDALONE], KEYTRAIL_ORDINARY_ENDPOINT=sink.url) as running,
+        ThreadPoolExecutor(8) as senders,
     ):
-        sink.status = 500
-        logs = _logs_with(K1)
-        assert post(running.port, "/v1/traces", traces(use(1), span(2, {"x": f"is {K1}"}))) == 200
-        assert post(running.port, "/v1/logs", logs) == 200
+        starts = [dice.randrange(1_700_000_000_000_000_000) for _ in range(500)]
+        spans = [
+            traces(span(number, {"note": f"used {K1}"}, start=start))
+            for number, start in enumerate(starts, 1)
+        ]
+        logs = [_logs_with(K1)] * len(spans)
+        for path, bodies in (("/v1/traces", spans), ("/v1/logs", logs)):
+            taken = senders.map(lambda body: post(running.port, path, body), bodies)  # noqa: B023
+            assert set(taken) == {200}
 
-        def shown() -> set[str]:
-            both = [*scraped(running.metrics), *scraped(running.telemetry)]
-            return {sample.partition("{")[0].removesuffix("_total") for sample in both}
+        def counted(signal: str) -> float:
+            found = scraped(running.metrics)
+            name = f"keytrail_raw_keys_{signal}_total"
+            return sum(found[one] for one in found if one.partition("{")[0] == name)
 
-        def labels() -> set[str]:
-            return {
-                label for sample in scraped(running.metrics) for label, _ in LABEL.findall(sample)
-            }
+        eventually(lambda: (counted("spans"), counted("logs")) == (len(spans), len(logs)))
 
-        grouped = {
-            label.strip()
-            for rule in rules
-            for listed in re.findall(r"by \(([^)]*)\)", rule["expr"])
-            for label in listed.split(",")
-        }
-        eventually(lambda: grouped <= labels())
-        # The Collector's own names end in _total or not, as its version has it.
-        eventually(lambda: {name.removesuffix("_total") for name in named} <= shown())
+
+def test_of_a_process_only_its_service_is_a_label(tmp_path: Path) -> None:
+    """Two processes of one service are one series: no command line or number becomes a label."""
+    with (
+        receiver() as sink,
+        collector(tmp_path, [STANDALONE], KEYTRAIL_ORDINARY_ENDPOINT=sink.url) as running,
+    ):
+        for process in (1, 2):
+            message = ExportTraceServiceRequest.FromString(
+                traces(use(3 * process), span(50 + process, {"note": f"used {K1}"}))
+            )
+            message.resource_spans[0].resource.attributes.extend(
+                key_values({"process.pid": process, "process.command_line": f"serve {process}"})
+            )
+            assert post(running.port, "/v1/traces", message.SerializeToString()) == 200
+
+        def series(name: str) -> list[tuple[set[str], float]]:
+            return [
+                ({label for label, value in LABEL.findall(sample) if value}, value)
+                for sample, value in scraped(running.metrics).items()
+                if sample.partition("{")[0] == name
+            ]
+
+        common = {"job", "service_name", "otel_scope_name"}
+        told = {f"keytrail_{one}" for one in ("direction", "key_name", "key_provider", "outcome")}
+        eventually(
+            lambda: (
+                series("keytrail_uses_total") == [({*common, *told, "collector_instance_id"}, 2)]
+                and series("keytrail_raw_keys_spans_total") == [(common, 2)]
+            )
+        )
 
 
 def _logs_with(key: str) -> bytes:

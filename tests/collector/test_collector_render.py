@@ -316,6 +316,7 @@ def test_older_collectors_get_older_names(tmp_path: Path) -> None:
     lacking = components.missing(part, components.read(yaml.safe_dump(listed)))
     assert lacking == [
         "processors: attributes",
+        "processors: batch",
         "processors: delta_to_cumulative",
         "processors: filter",
         "processors: memory_limiter",
