@@ -5,7 +5,6 @@ The series have the names and labels that a real Collector showed; only their va
 
 from __future__ import annotations
 
-import shutil
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -15,7 +14,7 @@ import yaml
 
 from collector.alert_cases import ALERTS
 from collector.shown_series import Shown, shown_by_a_collector
-from support.otelcol import ROOT, missing
+from support.otelcol import ROOT, of_prometheus
 
 RULES = ROOT / "collector-config" / "alerts.yaml"
 
@@ -27,11 +26,9 @@ def shown(tmp_path_factory: pytest.TempPathFactory) -> Shown:
 
 
 def promtool(*arguments: str) -> subprocess.CompletedProcess[str]:
-    """Run Prometheus's own tool; without it skip, or fail where services are required."""
-    built = ROOT / "build" / "promtool"
-    found = str(built) if built.is_file() else shutil.which("promtool")
-    command = [found or missing("promtool is not here: Debian's package prometheus has it")]
-    return subprocess.run([*command, *arguments], capture_output=True, text=True, check=False)
+    """Run Prometheus's own tool."""
+    command = [of_prometheus("promtool"), *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
 
 
 def test_prometheus_takes_the_rules() -> None:

@@ -4,32 +4,35 @@ from __future__ import annotations
 
 import random
 import re
+import subprocess
 from collections import Counter
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import pytest
+import requests
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
-from keytrail.collector import measuring, program
+from keytrail.collector import measuring
 from keytrail.collector.fragment import as_text
 from support.cases import K1
 from support.otelcol import (
-    COLLECTOR,
     Collector,
-    binary,
     collector,
     eventually,
     key_values,
+    of_prometheus,
+    plain,
     post,
     receiver,
     scraped,
     span,
     traces,
 )
-from support.services import clean_environ
+from support.services import free_port
 
 SHIPPED = Path(__file__).parents[2] / "collector-config"
 STANDALONE = SHIPPED / "standalone.yaml"
@@ -215,9 +218,78 @@ def _logs_with(key: str) -> bytes:
     return bytes(message.SerializeToString())
 
 
-@pytest.mark.parametrize("name", ["remote-write", "otlp"])
-def test_metrics_can_go_elsewhere(name: str, tmp_path: Path) -> None:
-    """The Collector takes the fragments that send the metrics instead of waiting for a scrape."""
-    otelcol = binary(COLLECTOR, "make collector")
-    files = [STANDALONE, SHIPPED / "metrics" / f"{name}.yaml"]
-    assert program.validate(otelcol, files, clean_environ()) == []
+USES_BY = "sum by (keytrail_outcome) (keytrail_uses_total)"
+
+
+@contextmanager
+def prometheus(directory: Path) -> Iterator[str]:
+    """Run a Prometheus that takes remote write and scrapes nothing; yield its URL."""
+    (directory / "prometheus.yaml").write_text("global: {}\n")
+    at = f"127.0.0.1:{free_port()}"
+    command = [
+        of_prometheus("prometheus"),
+        f"--config.file={directory / 'prometheus.yaml'}",
+        f"--storage.tsdb.path={directory / 'tsdb'}",
+        f"--web.listen-address={at}",
+        "--web.enable-remote-write-receiver",
+    ]
+    with (directory / "prometheus.log").open("wb") as log:
+        process = subprocess.Popen(command, stdout=log, stderr=log)
+    try:
+        yield f"http://{at}"
+    finally:
+        process.terminate()
+        process.wait(20)
+
+
+def asked(url: str, query: str) -> dict[str, int]:
+    """Return the values that Prometheus has by outcome; none while it does not answer."""
+    try:
+        answer = requests.get(f"{url}/api/v1/query", params={"query": query}, timeout=5)
+    except requests.ConnectionError:
+        return {}
+    if answer.status_code != 200:
+        return {}
+    rows = answer.json()["data"]["result"]
+    return {row["metric"]["keytrail_outcome"]: int(float(row["value"][1])) for row in rows}
+
+
+def test_a_real_prometheus_gets_the_metrics_by_remote_write(tmp_path: Path) -> None:
+    """Uses by outcome are in a Prometheus that scrapes nothing."""
+    files = [STANDALONE, SHIPPED / "metrics" / "remote-write.yaml"]
+    with (
+        prometheus(tmp_path) as url,
+        collector(tmp_path, files, KEYTRAIL_REMOTE_WRITE=f"{url}/api/v1/write") as running,
+    ):
+        assert (
+            post(running.port, "/v1/traces", traces(*(use(number) for number in range(1, 31))))
+            == 200
+        )
+        expected = {"success": 10, "denied": 10, "error": 10}
+        eventually(lambda: asked(url, USES_BY) == expected, 30)
+
+
+def test_metrics_go_out_over_otlp(tmp_path: Path) -> None:
+    """A destination of OTLP gets the uses by outcome, cumulative."""
+    files = [STANDALONE, SHIPPED / "metrics" / "otlp.yaml"]
+    with (
+        receiver() as sink,
+        collector(tmp_path, files, KEYTRAIL_METRICS_OTLP=sink.url) as running,
+    ):
+        assert (
+            post(running.port, "/v1/traces", traces(*(use(number) for number in range(1, 31))))
+            == 200
+        )
+
+        def counted() -> dict[str, int]:
+            return {
+                plain(point.attributes)["keytrail.outcome"]: point.as_int
+                for message in sink.messages("/v1/metrics")
+                for resource in message.resource_metrics
+                for scope in resource.scope_metrics
+                for metric in scope.metrics
+                if metric.name == "keytrail.uses"
+                for point in metric.sum.data_points
+            }
+
+        eventually(lambda: counted() == {"success": 10, "denied": 10, "error": 10})
