@@ -20,11 +20,6 @@ SCHEMAS: dict[str, set[str]] = {
         *("http", "retry_on_failure", "mapping", "sending_queue", "dataset", "namespace"),
         *("bulk_action", "timeout"),
     },
-    "splunk": {
-        *HTTP,
-        *("token", "source", "sourcetype", "index", "retry_on_failure", "sending_queue"),
-        *("disable_compression", "max_content_length_traces", "health_check_enabled"),
-    },
 }
 """What the exporters that cannot be built here have in their own configuration."""
 

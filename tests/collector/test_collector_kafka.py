@@ -2,41 +2,14 @@
 
 from __future__ import annotations
 
-import subprocess
-import threading
-from base64 import b64decode
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
-from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
-
+from collector.kafka_broker import broker, spans_of
 from support.cases import F1, K1
-from support.otelcol import ROOT, binary, collector, eventually, plain, post, span, traces
+from support.otelcol import ROOT, collector, eventually, plain, post, span, traces
 
-BROKER = ROOT / "build" / "kafka"
 SHIPPED = ROOT / "collector-config"
 FILES = [SHIPPED / "standalone.yaml", SHIPPED / "backends" / "kafka.yaml"]
-
-
-@contextmanager
-def broker(topic: str) -> Iterator[tuple[str, list[bytes]]]:
-    """Run a broker; yield its address and the records that a consumer has read of ``topic``."""
-    command = [str(binary(BROKER, "tests/support/kafka/build")), topic]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-    assert process.stdout is not None
-    address, records = process.stdout.readline().strip(), list[bytes]()
-
-    def keep() -> None:
-        for line in process.stdout or ():
-            records.append(b64decode(line))
-
-    threading.Thread(target=keep, daemon=True).start()
-    try:
-        yield address, records
-    finally:
-        process.kill()
-        process.wait()
 
 
 def test_kafka_gets_every_use_once(tmp_path: Path) -> None:
@@ -53,10 +26,7 @@ def test_kafka_gets_every_use_once(tmp_path: Path) -> None:
         def arrived() -> list[tuple[int, str]]:
             return [
                 (int.from_bytes(one.span_id, "big"), plain(one.attributes)["keytrail.key.hash"])
-                for record in list(records)
-                for resource in ExportTraceServiceRequest.FromString(record).resource_spans
-                for scope in resource.scope_spans
-                for one in scope.spans
+                for one in spans_of(records)
             ]
 
         eventually(lambda: len(arrived()) >= 100)

@@ -2,31 +2,37 @@
 
 from __future__ import annotations
 
+import random
 import re
+import subprocess
 from collections import Counter
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import pytest
-import yaml
+import requests
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
-from keytrail.collector import measuring, program
+from keytrail.collector import measuring
 from keytrail.collector.fragment import as_text
 from support.cases import K1
 from support.otelcol import (
-    COLLECTOR,
     Collector,
-    binary,
     collector,
     eventually,
+    key_values,
+    of_prometheus,
+    plain,
     post,
     receiver,
     scraped,
     span,
     traces,
 )
-from support.services import clean_environ
+from support.services import free_port
 
 SHIPPED = Path(__file__).parents[2] / "collector-config"
 STANDALONE = SHIPPED / "standalone.yaml"
@@ -147,46 +153,62 @@ def test_raw_keys_in_telemetry_are_counted(tmp_path: Path) -> None:
         eventually(lambda: counted() == 7)
 
 
-def test_alerts_use_metrics_that_there_are(tmp_path: Path) -> None:
-    """Every metric and label that an alert names is one that a Collector has shown."""
-    rules = yaml.safe_load((SHIPPED / "alerts.yaml").read_text())["groups"][0]["rules"]
-    named = {
-        name
-        for rule in rules
-        for name in re.findall(r"\b(?:keytrail|otelcol)_\w+(?=[\[{])", rule["expr"])
-    }
+def test_raw_keys_that_come_at_once_are_all_counted(tmp_path: Path) -> None:
+    """Whatever the times of spans and log records, and however they come, each is counted."""
+    dice = random.Random(7)
     with (
         receiver() as sink,
-        collector(
-            tmp_path,
-            [STANDALONE],
-            KEYTRAIL_AUDIT_ENDPOINT=sink.url,
-            KEYTRAIL_ORDINARY_ENDPOINT=sink.url,
-        ) as running,
+        collector(tmp_path, [STANDALONE], KEYTRAIL_ORDINARY_ENDPOINT=sink.url) as running,
+        ThreadPoolExecutor(8) as senders,
     ):
-        sink.status = 500
-        logs = _logs_with(K1)
-        assert post(running.port, "/v1/traces", traces(use(1), span(2, {"x": f"is {K1}"}))) == 200
-        assert post(running.port, "/v1/logs", logs) == 200
+        starts = [dice.randrange(1_700_000_000_000_000_000) for _ in range(500)]
+        spans = [
+            traces(span(number, {"note": f"used {K1}"}, start=start))
+            for number, start in enumerate(starts, 1)
+        ]
+        logs = [_logs_with(K1)] * len(spans)
+        for path, bodies in (("/v1/traces", spans), ("/v1/logs", logs)):
+            taken = senders.map(lambda body: post(running.port, path, body), bodies)  # noqa: B023
+            assert set(taken) == {200}
 
-        def shown() -> set[str]:
-            both = [*scraped(running.metrics), *scraped(running.telemetry)]
-            return {sample.partition("{")[0].removesuffix("_total") for sample in both}
+        def counted(signal: str) -> float:
+            found = scraped(running.metrics)
+            name = f"keytrail_raw_keys_{signal}_total"
+            return sum(found[one] for one in found if one.partition("{")[0] == name)
 
-        def labels() -> set[str]:
-            return {
-                label for sample in scraped(running.metrics) for label, _ in LABEL.findall(sample)
-            }
+        eventually(lambda: (counted("spans"), counted("logs")) == (len(spans), len(logs)))
 
-        grouped = {
-            label.strip()
-            for rule in rules
-            for listed in re.findall(r"by \(([^)]*)\)", rule["expr"])
-            for label in listed.split(",")
-        }
-        eventually(lambda: grouped <= labels())
-        # The Collector's own names end in _total or not, as its version has it.
-        eventually(lambda: {name.removesuffix("_total") for name in named} <= shown())
+
+def test_of_a_process_only_its_service_is_a_label(tmp_path: Path) -> None:
+    """Two processes of one service are one series: no command line or number becomes a label."""
+    with (
+        receiver() as sink,
+        collector(tmp_path, [STANDALONE], KEYTRAIL_ORDINARY_ENDPOINT=sink.url) as running,
+    ):
+        for process in (1, 2):
+            message = ExportTraceServiceRequest.FromString(
+                traces(use(3 * process), span(50 + process, {"note": f"used {K1}"}))
+            )
+            message.resource_spans[0].resource.attributes.extend(
+                key_values({"process.pid": process, "process.command_line": f"serve {process}"})
+            )
+            assert post(running.port, "/v1/traces", message.SerializeToString()) == 200
+
+        def series(name: str) -> list[tuple[set[str], float]]:
+            return [
+                ({label for label, value in LABEL.findall(sample) if value}, value)
+                for sample, value in scraped(running.metrics).items()
+                if sample.partition("{")[0] == name
+            ]
+
+        common = {"job", "service_name", "otel_scope_name"}
+        told = {f"keytrail_{one}" for one in ("direction", "key_name", "key_provider", "outcome")}
+        eventually(
+            lambda: (
+                series("keytrail_uses_total") == [({*common, *told, "collector_instance_id"}, 2)]
+                and series("keytrail_raw_keys_spans_total") == [(common, 2)]
+            )
+        )
 
 
 def _logs_with(key: str) -> bytes:
@@ -196,9 +218,78 @@ def _logs_with(key: str) -> bytes:
     return bytes(message.SerializeToString())
 
 
-@pytest.mark.parametrize("name", ["remote-write", "otlp"])
-def test_metrics_can_go_elsewhere(name: str, tmp_path: Path) -> None:
-    """The Collector takes the fragments that send the metrics instead of waiting for a scrape."""
-    otelcol = binary(COLLECTOR, "make collector")
-    files = [STANDALONE, SHIPPED / "metrics" / f"{name}.yaml"]
-    assert program.validate(otelcol, files, clean_environ()) == []
+USES_BY = "sum by (keytrail_outcome) (keytrail_uses_total)"
+
+
+@contextmanager
+def prometheus(directory: Path) -> Iterator[str]:
+    """Run a Prometheus that takes remote write and scrapes nothing; yield its URL."""
+    (directory / "prometheus.yaml").write_text("global: {}\n")
+    at = f"127.0.0.1:{free_port()}"
+    command = [
+        of_prometheus("prometheus"),
+        f"--config.file={directory / 'prometheus.yaml'}",
+        f"--storage.tsdb.path={directory / 'tsdb'}",
+        f"--web.listen-address={at}",
+        "--web.enable-remote-write-receiver",
+    ]
+    with (directory / "prometheus.log").open("wb") as log:
+        process = subprocess.Popen(command, stdout=log, stderr=log)
+    try:
+        yield f"http://{at}"
+    finally:
+        process.terminate()
+        process.wait(20)
+
+
+def asked(url: str, query: str) -> dict[str, int]:
+    """Return the values that Prometheus has by outcome; none while it does not answer."""
+    try:
+        answer = requests.get(f"{url}/api/v1/query", params={"query": query}, timeout=5)
+    except requests.ConnectionError:
+        return {}
+    if answer.status_code != 200:
+        return {}
+    rows = answer.json()["data"]["result"]
+    return {row["metric"]["keytrail_outcome"]: int(float(row["value"][1])) for row in rows}
+
+
+def test_a_real_prometheus_gets_the_metrics_by_remote_write(tmp_path: Path) -> None:
+    """Uses by outcome are in a Prometheus that scrapes nothing."""
+    files = [STANDALONE, SHIPPED / "metrics" / "remote-write.yaml"]
+    with (
+        prometheus(tmp_path) as url,
+        collector(tmp_path, files, KEYTRAIL_REMOTE_WRITE=f"{url}/api/v1/write") as running,
+    ):
+        assert (
+            post(running.port, "/v1/traces", traces(*(use(number) for number in range(1, 31))))
+            == 200
+        )
+        expected = {"success": 10, "denied": 10, "error": 10}
+        eventually(lambda: asked(url, USES_BY) == expected, 30)
+
+
+def test_metrics_go_out_over_otlp(tmp_path: Path) -> None:
+    """A destination of OTLP gets the uses by outcome, cumulative."""
+    files = [STANDALONE, SHIPPED / "metrics" / "otlp.yaml"]
+    with (
+        receiver() as sink,
+        collector(tmp_path, files, KEYTRAIL_METRICS_OTLP=sink.url) as running,
+    ):
+        assert (
+            post(running.port, "/v1/traces", traces(*(use(number) for number in range(1, 31))))
+            == 200
+        )
+
+        def counted() -> dict[str, int]:
+            return {
+                plain(point.attributes)["keytrail.outcome"]: point.as_int
+                for message in sink.messages("/v1/metrics")
+                for resource in message.resource_metrics
+                for scope in resource.scope_metrics
+                for metric in scope.metrics
+                if metric.name == "keytrail.uses"
+                for point in metric.sum.data_points
+            }
+
+        eventually(lambda: counted() == {"success": 10, "denied": 10, "error": 10})

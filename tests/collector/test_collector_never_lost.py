@@ -98,8 +98,8 @@ def failed(running: Collector) -> float:
     )
 
 
-def replay(tmp_path: Path, target: Receiver, *options: str) -> str:
-    """Run ``keytrail collector replay`` and return what it printed."""
+def replay(tmp_path: Path, target: Receiver, *options: str, told: str = "") -> str:
+    """Run ``keytrail collector replay`` and return what it printed; ``told`` is on stderr."""
     command = [
         str(SCRIPTS / "keytrail"),
         *("collector", "replay", str(tmp_path / "state" / "journal")),
@@ -107,7 +107,7 @@ def replay(tmp_path: Path, target: Receiver, *options: str) -> str:
     ]
     environ = clean_environ(TOKEN="new")
     done = subprocess.run(command, capture_output=True, text=True, env=environ, check=False)
-    assert done.returncode == 0, done.stderr
+    assert (done.returncode, done.stderr) == (0, told)
     return done.stdout
 
 
@@ -207,3 +207,27 @@ def test_queue_and_journal_are_closed_to_others(tmp_path: Path) -> None:
         send(running, 50)
         modes = {path.name: path.stat().st_mode & 0o777 for path in (tmp_path / "state").iterdir()}
     assert modes == {"queue": 0o700, "journal": 0o700}
+
+
+def test_a_full_disk_sends_back_what_is_not_journaled(tmp_path: Path) -> None:
+    """While the journal's disk is full nothing is acknowledged, and a metric tells it."""
+    journal = tmp_path / "state" / "journal"
+    journal.mkdir(parents=True)
+    (journal / "audit.jsonl").symlink_to("/dev/full")
+    with receiver() as destination, auditing(tmp_path, destination.url) as running:
+        assert post(running.port, "/v1/traces", traces(span(1, AUDIT), span(2, AUDIT))) == 503
+        name = 'otelcol_exporter_send_failed_spans{exporter="file/keytrail_journal"}'
+        eventually(lambda: scraped(running.telemetry).get(name) == 2)
+
+
+def test_what_stands_behind_a_torn_request_is_replayed(tmp_path: Path) -> None:
+    """Half a request, which a full disk leaves, takes nothing of the next one with it."""
+    with auditing(tmp_path, "http://127.0.0.1:9") as running:
+        send(running, 100)
+    journal = tmp_path / "state" / "journal" / "audit.jsonl"
+    first, second = journal.read_bytes().splitlines()
+    journal.write_bytes(first[: len(first) // 2] + second + b"\n")
+    with receiver() as destination:
+        told = "keytrail: audit.jsonl:1 is no request, or torn; what is whole of it was sent\n"
+        assert replay(tmp_path, destination, told=told) == "50 spans in 1 requests\n"
+        assert destination.span_ids() == [f"{number:016x}" for number in range(51, 101)]

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import random
-from base64 import b64encode
 from collections.abc import Mapping
-from contextlib import ExitStack
 from copy import deepcopy
 from pathlib import Path
 from typing import Any
@@ -13,182 +11,24 @@ from typing import Any
 import pytest
 import yaml
 
+from collector.teams import (
+    ANCHORED,
+    BUILT,
+    FROM_ENVIRONMENT,
+    PLAIN,
+    SEVERAL,
+    TEAMS,
+    USUAL,
+    rendered,
+    settings,
+)
 from keytrail.collector import components, program, rendering, shipped, yours
 from keytrail.collector.errors import CollectorError
-from keytrail.collector.fragment import as_text
-from support.cases import F1, K1, PEPPER
-from support.otelcol import (
-    COLLECTOR,
-    Receiver,
-    binary,
-    collector,
-    eventually,
-    grpc_receiver,
-    plain,
-    post,
-    receiver,
-    span,
-    traces,
-)
-from support.services import clean_environ, free_port
+from support.otelcol import COLLECTOR, binary
+from support.services import clean_environ
 
 SHIPPED = Path(__file__).parents[2] / "collector-config"
 MODES: tuple[rendering.Mode, ...] = ("beside", "in-front")
-"""Six teams, as they write. Each listens on PORT and sends to SINK."""
-PLAIN = """
-receivers:
-  otlp: {protocols: {http: {endpoint: "127.0.0.1:${env:PORT}"}}}
-exporters:
-  otlp_http: {endpoint: "${env:SINK}", sending_queue: {enabled: false}}
-service:
-  pipelines:
-    traces: {receivers: [otlp], exporters: [otlp_http]}
-"""
-USUAL = """
-receivers:
-  otlp:
-    protocols:
-      grpc: {endpoint: "127.0.0.1:${env:GRPC_PORT}"}
-      http: {endpoint: "127.0.0.1:${env:PORT}"}
-processors:
-  memory_limiter: {check_interval: 1s, limit_mib: 512}
-  batch: {timeout: 100ms, send_batch_size: 512}
-  attributes:
-    actions: [{key: team, value: on, action: insert}]
-exporters:
-  otlphttp:
-    endpoint: ${env:SINK}
-    sending_queue: {enabled: false}
-  debug: {verbosity: basic}
-extensions:
-  health_check: {endpoint: "127.0.0.1:${env:HEALTH_PORT}"}
-service:
-  extensions: [health_check]
-  telemetry: {metrics: {level: none}}
-  pipelines:
-    traces:
-      receivers: [otlp]
-      processors: [memory_limiter, attributes, batch]
-      exporters: [otlphttp, debug]
-    logs:
-      receivers: [otlp]
-      processors: [memory_limiter, batch]
-      exporters: [otlphttp]
-    metrics:
-      receivers: [otlp]
-      exporters: [otlphttp]
-"""
-SAMPLING = """
-receivers:
-  otlp: {protocols: {http: {endpoint: "127.0.0.1:${env:PORT}"}}}
-processors:
-  tail_sampling:
-    decision_wait: 500ms
-    policies:
-      - {name: one in a hundred, type: probabilistic, probabilistic: {sampling_percentage: 100}}
-  batch/late: {timeout: 100ms}
-exporters:
-  otlp_http/vendor: {endpoint: "${env:SINK}", headers: {x-vendor: "1e3"}}
-  otlp_http/copy: {endpoint: "${env:SINK}/copy"}
-service:
-  pipelines:
-    traces/all:
-      receivers: [otlp]
-      processors: [tail_sampling, batch/late]
-      exporters: [otlp_http/vendor, otlp_http/copy]
-"""
-SEVERAL = """
-receivers:
-  otlp: {protocols: {http: {endpoint: "127.0.0.1:${env:PORT}"}}}
-  otlp/internal: {protocols: {http: {endpoint: "127.0.0.1:${env:PORT_2}"}}}
-exporters:
-  otlp_http: {endpoint: "${env:SINK}"}
-  file/debug: {path: "${env:DIRECTORY}/debug.json"}
-service:
-  pipelines:
-    traces/public: {receivers: [otlp], exporters: [otlp_http]}
-    traces/internal: {receivers: [otlp/internal], exporters: [otlp_http]}
-    traces/everything: {receivers: [otlp, otlp/internal], exporters: [file/debug]}
-"""
-CONNECTED = """
-receivers:
-  otlp: {protocols: {http: {endpoint: "127.0.0.1:${env:PORT}"}}}
-processors: {batch: {timeout: 100ms}}
-connectors:
-  span_metrics: {}
-  routing:
-    default_pipelines: [traces/rest]
-    table: [{condition: 'attributes["service.name"] == "shop"', pipelines: [traces/shop]}]
-exporters:
-  otlp_http: {endpoint: "${env:SINK}"}
-  debug: {}
-service:
-  pipelines:
-    traces: {receivers: [otlp], exporters: [routing, span_metrics]}
-    traces/shop: {receivers: [routing], processors: [batch], exporters: [otlp_http]}
-    traces/rest: {receivers: [routing], exporters: [debug]}
-    metrics: {receivers: [span_metrics], exporters: [debug]}
-"""
-FROM_ENVIRONMENT = """
-receivers:
-  otlp: {protocols: {http: {endpoint: "127.0.0.1:${env:PORT}"}}}
-processors: {batch: {timeout: 100ms}}
-exporters:
-  otlp_http: {endpoint: "${env:SINK}"}
-extensions:
-  health_check: {endpoint: "127.0.0.1:${env:HEALTH_PORT}"}
-service:
-  extensions: ${env:EXTENSIONS:-[health_check]}
-  pipelines:
-    traces:
-      receivers: ${env:RECEIVERS:-[otlp]}
-      processors: ${env:PROCESSORS:-[batch]}
-      exporters: [otlp_http]
-"""
-ANCHORED = """
-x-retry: &retry {retry_on_failure: {enabled: yes, max_interval: 5s}}
-receivers:
-  otlp: {protocols: {http: {endpoint: "127.0.0.1:${env:PORT}"}}}
-exporters:
-  otlp_http:
-    <<: *retry
-    endpoint: ${env:SINK}
-service:
-  pipelines:
-    traces: {receivers: [otlp], exporters: [otlp_http]}
-"""
-TEAMS = {
-    "plain": PLAIN,
-    "usual": USUAL,
-    "sampling": SAMPLING,
-    "several": SEVERAL,
-    "connected": CONNECTED,
-    "from the environment": FROM_ENVIRONMENT,
-}
-"""The teams whose files the Collector takes as they are."""
-
-
-def settings(tmp_path: Path, sink: Receiver | None = None) -> dict[str, str]:
-    ports = ("PORT", "GRPC_PORT", "HEALTH_PORT", "PORT_2")
-    return {
-        "SINK": sink.url if sink else "http://127.0.0.1:9",
-        "DIRECTORY": str(tmp_path),
-        "KEYTRAIL_DIR": str(tmp_path / "state"),
-        "KEYTRAIL_PEPPER": PEPPER,
-        **{name: str(free_port()) for name in ports},
-    }
-
-
-BUILT = ("otlp", "otlp-grpc", "jaeger", "tempo", "clickhouse", "kafka")
-"""The backends whose exporters our Collector has."""
-
-
-def rendered(tmp_path: Path, team: str, mode: Any, *backends: str) -> list[Path]:
-    base, ours = tmp_path / "yours.yaml", tmp_path / "keytrail.yaml"
-    base.write_text(team)
-    part = rendering.render(yours.read([base], {}), mode, backends or ["otlp"], environ={})
-    ours.write_text(as_text(part))
-    return [base, ours]
 
 
 def without(config: Mapping[str, Any], allowed: set[str]) -> dict[str, Any]:
@@ -228,48 +68,6 @@ def added(before: Mapping[str, Any], after: Mapping[str, Any]) -> set[str]:
         for name in set(after.get(section) or {}) - set(before.get(section) or {})
     }
     return names | set(after["service"]["pipelines"]) - set(before["service"]["pipelines"])
-
-
-@pytest.mark.parametrize("mode", ["beside", "in-front"])
-@pytest.mark.parametrize("team", TEAMS)
-def test_a_team_and_the_audit_both_get_every_span(team: str, mode: Any, tmp_path: Path) -> None:
-    """Beside and before every team's configuration each destination gets each span once."""
-    keyed = [span(number, {"http.request.header.x-api-key": [K1]}) for number in range(1, 21)]
-    rest = [span(number, {"url.path": "/"}) for number in range(21, 101)]
-    with ExitStack() as stack:
-        sink, jaeger, tempo = (stack.enter_context(receiver()) for _ in range(3))
-        audits = (stack.enter_context(grpc_receiver()), jaeger, tempo)
-        environ = settings(tmp_path, sink)
-        running = stack.enter_context(
-            collector(
-                tmp_path,
-                rendered(tmp_path, TEAMS[team], mode, "otlp-grpc", "jaeger", "tempo"),
-                KEYTRAIL_AUDIT_ENDPOINT=f"127.0.0.1:{audits[0].port}",
-                KEYTRAIL_AUDIT_INSECURE="true",
-                KEYTRAIL_AUDIT_AUTHORIZATION="Bearer for-the-audit",
-                KEYTRAIL_JAEGER_ENDPOINT=jaeger.url,
-                KEYTRAIL_TEMPO_ENDPOINT=tempo.url,
-                **environ,
-            )
-        )
-        assert post(running.port, "/v1/traces", traces(*keyed, *rest)) == 200
-        eventually(lambda: len(sink.spans()) >= 100)
-        everyone, of_audit = (
-            [f"{n:016x}" for n in range(1, 101)],
-            [f"{n:016x}" for n in range(1, 21)],
-        )
-        assert sorted(sink.span_ids()) == everyone
-        assert (K1.encode() in sink.everything()) == (mode == "beside")
-        for audit in audits:
-            eventually(lambda: len(audit.spans()) >= 20)  # noqa: B023
-            assert sorted(audit.span_ids()) == of_audit
-            hashes = {plain(one.attributes)["keytrail.key.hash"] for one in audit.spans()}
-            assert hashes == {F1}
-            assert K1.encode() not in audit.everything()
-        sent = [{name.lower(): value for name, value in one.headers[0].items()} for one in audits]
-        assert sent[0]["authorization"] == "Bearer for-the-audit"
-        assert sent[1]["x-tenant"] == sent[2]["x-scope-orgid"] == "keytrail-audit"
-        assert sent[2]["authorization"] == f"Basic {b64encode(b'keytrail:none').decode()}"
 
 
 @pytest.mark.parametrize("backend", BUILT)
@@ -316,6 +114,7 @@ def test_older_collectors_get_older_names(tmp_path: Path) -> None:
     lacking = components.missing(part, components.read(yaml.safe_dump(listed)))
     assert lacking == [
         "processors: attributes",
+        "processors: batch",
         "processors: delta_to_cumulative",
         "processors: filter",
         "processors: memory_limiter",

@@ -10,25 +10,12 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from keytrail.collector import files
+from keytrail.demo.jaeger_stack import IN_MEMORY, jaeger_config
 from support.otelcol import JAEGER, binary, collector, eventually, post
 from support.services import clean_environ, free_port
 
-_JAEGER = """\
-service:
-  extensions: [jaeger_storage, jaeger_query]
-  pipelines: {{traces: {{receivers: [otlp], exporters: [jaeger_storage_exporter]}}}}
-  telemetry: {{metrics: {{level: none}}, logs: {{level: warn}}}}
-extensions:
-  jaeger_query:
-    storage: {{traces: kept}}
-    http: {{endpoint: "127.0.0.1:{query}"}}
-    grpc: {{endpoint: "127.0.0.1:{grpc}"}}
-  jaeger_storage: {{backends: {{kept: {storage}}}}}
-receivers: {{otlp: {{protocols: {{http: {{endpoint: "127.0.0.1:{otlp}"}}}}}}}}
-exporters: {{jaeger_storage_exporter: {{trace_storage: kept}}}}
-"""
 STORAGES = {
-    "memory": "{memory: {max_traces: 100000}}",
+    "memory": IN_MEMORY,
     "badger": "{badger: {ephemeral: true}}",
 }
 
@@ -38,7 +25,7 @@ def jaeger(directory: Path, storage: str = STORAGES["memory"]) -> Iterator[tuple
     """Run Jaeger; yield the address of its query API, and where it takes OTLP/HTTP."""
     query, grpc, otlp = free_port(), free_port(), free_port()
     config = directory / "jaeger.yaml"
-    config.write_text(_JAEGER.format(query=query, grpc=grpc, otlp=otlp, storage=storage))
+    config.write_text(jaeger_config(query, grpc, otlp, storage))
     command = [str(binary(JAEGER, "make jaeger-demo")), "--config", f"file:{config}"]
     with (directory / "jaeger.log").open("wb") as log:
         environ = clean_environ(OTEL_TRACES_SAMPLER="always_off")

@@ -8,6 +8,7 @@ import hashlib
 import http.client
 import json
 import os
+import shutil
 import signal
 import subprocess
 import time
@@ -57,6 +58,13 @@ def binary(path: Path, made_by: str) -> Path:
     if not path.is_file():
         missing(f"{path.name} is not built: {made_by}")
     return path
+
+
+def of_prometheus(program: str) -> str:
+    """Return a program of Prometheus's; without it skip, or fail where services are required."""
+    built = ROOT / "build" / program
+    found = str(built) if built.is_file() else shutil.which(program)
+    return found or missing(f"{program} is not here: Debian's package prometheus has it")
 
 
 def missing(reason: str) -> NoReturn:

@@ -158,7 +158,9 @@ def replay(
         headers = dict(_header(one) for one in header)
         sent = replay(journal, sender(endpoint, headers), _moment(since), _moment(until))
         for place in sent.unreadable:
-            sys.stderr.write(f"keytrail: {place} is no request and was left out\n")
+            sys.stderr.write(
+                f"keytrail: {place} is no request, or torn; what is whole of it was sent\n"
+            )
         sys.stdout.write(f"{sent.spans} spans in {sent.requests} requests\n")
 
     _answered(send)

@@ -37,6 +37,8 @@ _TEXTS: Final = (
 )
 _NUMBERS: Final = ("http.response.status_code", "http.status_code", semconv.USE_TIME)
 _MOST_BYTES: Final = "64MiB"
+_TOLD_APART_BY: Final = "16KiB"
+"""Files that begin alike are one to the receiver, and a resource with a command line is long."""
 
 
 def part() -> Part:
@@ -84,6 +86,9 @@ def _receiver() -> dict[str, Any]:
         "include": ["${env:KEYTRAIL_DIR:-/var/lib/keytrail}/journal/audit*.jsonl"],
         "start_at": "beginning",
         "max_log_size": _MOST_BYTES,
+        "fingerprint_size": _TOLD_APART_BY,
+        "poll_interval": "1s",
+        "retry_on_failure": {"enabled": True, "max_elapsed_time": 0},
         "storage": "file_storage/keytrail",
         "operators": [{"type": "json_parser", "parse_to": "body"}],
     }

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from keytrail import semconv
 from keytrail.collector.fragment import Part
-from keytrail.collector.ottl import Group, attribute, text, transform
+from keytrail.collector.ottl import Group, attribute, pattern, text, transform
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -19,8 +19,11 @@ CAP: Final = "transform/keytrail_names"
 PIPELINE: Final = "metrics/keytrail"
 CAPPED: Final = "traces/keytrail_metrics"
 PROMETHEUS: Final = "prometheus/keytrail"
+IN_TURN: Final = "batch/keytrail_metrics"
 DELTA: Final = "delta_to_cumulative/keytrail"
 RENAME: Final = "transform/keytrail_metrics"
+RESOURCE: Final = ("service.name", "collector.instance.id")
+"""Attributes of a resource that are labels; the second tells the series of several Collectors."""
 _BUCKETS: Final = (
     "5ms 10ms 25ms 50ms 100ms 250ms 500ms 1s 2500ms 5s 10s".split()  # noqa: SIM905 - one line
 )
@@ -35,18 +38,9 @@ def metrics(*, logs: bool) -> Part:
         {
             "processors": {
                 CAP: _cap(()),
+                IN_TURN: {"timeout": "200ms"},
                 DELTA: {"max_stale": "24h"},
-                RENAME: transform(
-                    metric_statements=[
-                        Group(
-                            "metric",
-                            [
-                                'set(metric.name, "keytrail.uses") '
-                                'where metric.name == "keytrail.calls"'
-                            ],
-                        )
-                    ]
-                ),
+                RENAME: transform(metric_statements=_renamed()),
             },
             "connectors": {TO_METRICS: None, USES: _uses(), RAW_KEYS: _raw_keys(logs=logs)},
             "exporters": {
@@ -64,7 +58,7 @@ def metrics(*, logs: bool) -> Part:
                     },
                     PIPELINE: {
                         "receivers": [USES, RAW_KEYS],
-                        "processors": [DELTA, RENAME],
+                        "processors": [IN_TURN, RENAME, DELTA],
                         "exporters": [PROMETHEUS],
                     },
                 }
@@ -78,7 +72,11 @@ def metrics(*, logs: bool) -> Part:
             "They restart with the Collector and count what clients send again: for rates and\n"
             "alerts, never for audit totals.",
             RAW_KEYS: "Spans and log records in which a raw key was found: somebody must mend a\n"
-            "service. Per request, so the processor behind it adds it up.",
+            "service. Per request, so a processor behind it adds it up.",
+            IN_TURN: "One after the other: what adds up the counts drops one that is older than\n"
+            "the one before, so they get the time at which they are added.",
+            RENAME: "Of a resource only the service is a label: a command line or a process id\n"
+            "would be a series more for every process.",
         },
     )
 
@@ -103,6 +101,20 @@ def _cap(names: Iterable[str]) -> dict[str, Any]:
 def _as_pattern(name: str) -> str:
     """Put a point for whatever may mean something to the pattern or to the Collector's reader."""
     return re.sub(r"[^\w -]", ".", name)
+
+
+def _renamed() -> list[Group]:
+    kept = ", ".join(map(text, RESOURCE))
+    renamed = 'set(metric.name, "keytrail.uses") where metric.name == "keytrail.calls"'
+    return [
+        Group("resource", [f"keep_keys(resource.attributes, [{kept}])"]),
+        Group("metric", [renamed]),
+        Group(
+            "datapoint",
+            ["set(datapoint.start_time, Now())", "set(datapoint.time, Now())"],
+            [f"IsMatch(metric.name, {pattern('^keytrail[.]raw_keys')})"],
+        ),
+    ]
 
 
 def _uses() -> dict[str, Any]:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 FILES: Final = "audit*.jsonl"
+_BEGINNING: Final = b'{"resourceSpans":'
 _RETRIED: Final = frozenset({429, 502, 503, 504})
 _TIMEOUT: Final = 30.0
 _LONGEST_WAIT: Final = 30.0
@@ -28,7 +29,7 @@ class Replayed:
     spans: int = 0
     requests: int = 0
     unreadable: list[str] = field(default_factory=list)
-    """``file:line`` of lines that are no request."""
+    """``file:line`` of lines that are no request, or that something stands before."""
 
 
 def replay(
@@ -53,12 +54,13 @@ def replay(
     done = Replayed()
     for path in files:
         for number, line in enumerate(_lines(path), 1):
-            chosen, count = _chosen(line, begin, end)
+            chosen = _chosen(line, begin, end)
             if chosen is None:
                 done.unreadable.append(f"{path.name}:{number}")
-            elif count:
-                send(chosen)
-                done.spans += count
+                chosen = _chosen(_behind_what_is_torn(line), begin, end)
+            if chosen is not None and chosen[1]:
+                send(chosen[0])
+                done.spans += chosen[1]
                 done.requests += 1
     return done
 
@@ -109,13 +111,18 @@ def _lines(path: Path) -> Iterator[bytes]:
         yield from file
 
 
-def _chosen(line: bytes, begin: int | None, end: int | None) -> tuple[bytes | None, int]:
+def _behind_what_is_torn(line: bytes) -> bytes:
+    """Return what begins last in a line: a full disk may have kept half of a request before it."""
+    return line[max(0, line.rfind(_BEGINNING)) :]
+
+
+def _chosen(line: bytes, begin: int | None, end: int | None) -> tuple[bytes, int] | None:
     """Return the request with only what began in time, and its spans; no request: ``None``."""
     try:
         message = json.loads(line)
         kept = [_resource(one, begin, end) for one in message["resourceSpans"]]
     except (ValueError, KeyError, TypeError, AttributeError):
-        return None, 0
+        return None
     message["resourceSpans"] = [resource for resource, count in kept if count]
     count = sum(count for _, count in kept)
     return json.dumps(message, separators=(",", ":")).encode(), count

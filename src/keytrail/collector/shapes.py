@@ -25,7 +25,7 @@ COMMON: Final = (
     r"gh[opsur]_[0-9A-Za-z]{16,}",
     r"github_pat_[0-9A-Za-z_]{16,}",
     r"gl[a-z]{2,5}-[0-9A-Za-z._-]{16,}",
-    r"xox[a-z](?:\.xox[bp])?-[0-9A-Za-z-]{10,}",
+    r"xox(?:d-[0-9A-Za-z%+/\\_-]{10,}|[a-z](?:\.xox[A-Za-z])?-[0-9A-Za-z-]{10,})",
     r"AIza[0-9A-Za-z_-]{35,}",
     r"eyJ[0-9A-Za-z_-]{10,}\.eyJ[0-9A-Za-z_-]{10,}",
     r"SG\.[0-9A-Za-z_-]{16,}\.[0-9A-Za-z_-]{16,}",

@@ -27,14 +27,23 @@ service:
   telemetry: {{metrics: {{level: none}}, logs: {{level: warn}}}}
 extensions:
   jaeger_query:
-    storage: {{traces: memory}}
+    storage: {{traces: kept}}
     http: {{endpoint: "127.0.0.1:{query}"}}
     grpc: {{endpoint: "127.0.0.1:{grpc}"}}
-  jaeger_storage: {{backends: {{memory: {{memory: {{max_traces: 200000}}}}}}}}
+  jaeger_storage: {{backends: {{kept: {storage}}}}}
 receivers: {{otlp: {{protocols: {{http: {{endpoint: "127.0.0.1:{otlp}"}}}}}}}}
-exporters: {{jaeger_storage_exporter: {{trace_storage: memory}}}}
+exporters: {{jaeger_storage_exporter: {{trace_storage: kept}}}}
 """
+IN_MEMORY: Final = "{memory: {max_traces: 200000}}"
 _MOST_PORTS: Final = 7
+
+
+def jaeger_config(query: int, grpc: int, otlp: int, storage: str = IN_MEMORY) -> str:
+    """Return the configuration of a Jaeger that takes OTLP/HTTP and answers at these ports.
+
+    ``storage`` is a backend of its ``jaeger_storage``.
+    """
+    return _JAEGER.format(query=query, grpc=grpc, otlp=otlp, storage=storage)
 
 
 @contextmanager
@@ -47,7 +56,7 @@ def stack(stage: Stage, pepper: str) -> Iterator[tuple[Jaeger, str]]:
     """
     query, grpc, otlp, http, collector_grpc, metrics, ordinary = services.free_ports(_MOST_PORTS)
     config = stage.directory / "jaeger.yaml"
-    config.write_text(_JAEGER.format(query=query, grpc=grpc, otlp=otlp))
+    config.write_text(jaeger_config(query, grpc, otlp))
     environ = {
         "KEYTRAIL_PEPPER": pepper,
         "KEYTRAIL_DIR": str((stage.directory / "collector").resolve()),
