@@ -17,6 +17,10 @@ def _silence(_: str) -> None:
 _LEAST = 0.001
 
 
+class StoppedError(Exception):
+    """A limit was passed; says which, in words."""
+
+
 @dataclass(frozen=True, slots=True)
 class Limits:
     """``None`` is no limit; ``progress`` hears a line of text now and then."""
@@ -33,13 +37,16 @@ class Limits:
             return None
         return max(self.seconds - (time.monotonic() - self._begun), _LEAST)
 
-    def passed(self, rows: int) -> str | None:
-        """Return which limit was passed after reading so many rows, in words."""
+    def check(self, rows: int = 0) -> None:
+        """Go on while there is time, and no more than ``rows`` are to be read.
+
+        Raises:
+            StoppedError: a limit was passed.
+        """
         if self.seconds is not None and time.monotonic() - self._begun > self.seconds:
-            return f"stopped after {self.seconds:g} seconds"
+            raise StoppedError(f"stopped after {self.seconds:g} seconds")
         if self.rows is not None and rows > self.rows:
-            return f"stopped after {self.rows:,} uses"
-        return None
+            raise StoppedError(f"stopped after {self.rows:,} uses")
 
 
 NO_LIMITS = Limits()
