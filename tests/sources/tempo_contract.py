@@ -10,12 +10,12 @@ import gzip
 import json
 import random
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from http.server import BaseHTTPRequestHandler
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import parse_qs, urlsplit
 
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
@@ -25,7 +25,7 @@ from support.otelcol import plain
 from support.servers import listening
 
 SECOND = 10**9
-_TERM = re.compile(r'span\.([\w.]+) = "([^"]*)"')
+_TERM = re.compile(r'(span|resource)\.([\w.]+) (=~?) ("(?:[^"\\]|\\.)*")')
 _LONGEST = 168 * 3600
 
 
@@ -91,7 +91,7 @@ class Tempo:
         matching = _condition(query["q"])
         found: dict[bytes, list[Kept]] = {}
         for one in self.kept:
-            if self._in(one, begin, end) and matching(one.attributes):
+            if self._in(one, begin, end) and matching(one):
                 found.setdefault(one.span.trace_id, []).append(one)
         traces = [*found.items()]
         self.shuffle.shuffle(traces)
@@ -131,18 +131,29 @@ def _varint(number: int) -> bytes:
     return bytes([*digits, number])
 
 
-def _condition(query: str) -> Any:
-    """Read ``{ a = "x" && (b = "y" || c = "z") } | …``: all of the first, any of the rest."""
-    inside = query[query.index("{") + 1 : query.index("}")]
-    every, _, some = inside.partition("&& (")
-    needed, either = _TERM.findall(every), _TERM.findall(some)
+def _condition(query: str) -> Callable[[Kept], bool]:
+    """Read ``{ a = "x" && (b = "y" || c =~ "z") } | …``."""
+    rest = query[query.index("{") + 1 :]
+    either: list[list[_Term]] = []
+    for part in rest[: re.search(r"\}\s*(\||$)", rest).start()].split("&&"):  # type: ignore[union-attr]
+        assert not _TERM.sub("", part).strip(" ()|"), f"no TraceQL: {part}"
+        either.append([_Term(*found) for found in _TERM.findall(part)])
+    return lambda one: all(any(term.holds(one) for term in terms) for terms in either)
 
-    def matches(attributes: dict[str, Any]) -> bool:
-        return all(attributes.get(name) == value for name, value in needed) and (
-            not either or any(attributes.get(name) == value for name, value in either)
-        )
 
-    return matches
+class _Term(NamedTuple):
+    scope: str
+    name: str
+    operator: str
+    value: str
+
+    def holds(self, one: Kept) -> bool:
+        """Tell whether a span has it; a regular expression is of the whole value."""
+        told = one.attributes if self.scope == "span" else plain(one.resource.attributes)
+        value, wanted = told.get(self.name), json.loads(self.value)
+        if self.operator == "=~":
+            return isinstance(value, str) and re.fullmatch(wanted, value) is not None
+        return bool(value == wanted)
 
 
 def _selected(query: str) -> set[str]:
@@ -153,6 +164,7 @@ def _selected(query: str) -> set[str]:
 def _trace(trace_id: bytes, spans: list[Kept], selected: set[str], shown: int) -> dict[str, Any]:
     return {
         "traceID": trace_id.hex().lstrip("0"),
+        "startTimeUnixNano": str(min(one.span.start_time_unix_nano for one in spans)),
         "spanSets": [
             {
                 "spans": [_span(one, selected) for one in spans[:shown]],

@@ -5,20 +5,22 @@ from __future__ import annotations
 import functools
 import inspect
 import os
+import signal
 import sys
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, Final, TextIO
 
 import typer
 
+from keytrail.cli import CANCELLED
 from keytrail.cli.errors import CommandError
 from keytrail.cli.keys import read_fingerprints
 from keytrail.cli.options import Format, Home, read_settings
 from keytrail.cli.sealing import seal_where_worthwhile
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from keytrail.questions import Answer
@@ -104,7 +106,7 @@ _COMMON: Final[dict[str, object]] = {
     "format": Format,
     "home": Home,
 }
-_CANCELLED: Final = 130
+_TERMINATED: Final = 128 + signal.SIGTERM
 _WIDTH: Final = 78
 _DEFAULTS: Final = {"format": "table"}
 
@@ -135,11 +137,16 @@ class Asking:
             self.filters["key"] = read_fingerprints(settings)
         if self.source is None:
             seal_where_worthwhile(settings)
-        limits = Limits(self.timeout, self.max_rows, Progress(sys.stderr))
+        progress = Progress(sys.stderr)
+        limits = Limits(self.timeout, self.max_rows, progress)
         try:
-            with closing(connect(settings, self.source, limits)) as source:
+            with (
+                _ending_on_sigterm(),
+                progress,
+                closing(connect(settings, self.source, limits)) as source,
+            ):
                 answer = ask(source)
-                limits.progress("")
+                progress.clear()
                 write(answer, self.format, sys.stdout, sys.stderr)
                 sys.stdout.flush()
         except BrokenPipeError:
@@ -149,7 +156,17 @@ class Asking:
         except CannotAnswer as error:
             raise CommandError(str(error)) from None
         except KeyboardInterrupt:
-            raise CommandError("cancelled: nothing was answered", _CANCELLED) from None
+            raise CommandError("cancelled: the answer is not whole", CANCELLED) from None
+
+
+@contextmanager
+def _ending_on_sigterm() -> Iterator[None]:
+    """End as an exit does, so that nothing that was found stays in a temporary directory."""
+    before = signal.signal(signal.SIGTERM, lambda *_: sys.exit(_TERMINATED))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 class Progress:
@@ -158,14 +175,32 @@ class Progress:
     def __init__(self, talk: TextIO) -> None:
         self._talk = talk
         self._is_seen = talk.isatty()
+        self._is_shown = False
 
     def __call__(self, text: str) -> None:
-        """Show ``text``; nothing where it is empty."""
+        """Show ``text``."""
         from keytrail.report.text import plain
 
         if self._is_seen:
-            self._talk.write(f"\r\x1b[K{plain(text)[:_WIDTH]}")
-            self._talk.flush()
+            self._write(plain(text)[:_WIDTH])
+            self._is_shown = True
+
+    def clear(self) -> None:
+        """Take the line away."""
+        if self._is_shown:
+            self._write("")
+            self._is_shown = False
+
+    def __enter__(self) -> None:
+        """Nothing is shown yet."""
+
+    def __exit__(self, *_: object) -> None:
+        """Leave the line to what is said next."""
+        self.clear()
+
+    def _write(self, text: str) -> None:
+        self._talk.write(f"\r\x1b[K{text}")
+        self._talk.flush()
 
 
 def question(command: Callable[..., None]) -> Callable[..., None]:
