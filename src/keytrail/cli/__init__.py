@@ -5,7 +5,9 @@ from __future__ import annotations
 import sys
 from importlib.util import find_spec
 
-CANCELLED = 130
+from keytrail.cli.cancelling import ending_at_once
+
+_CANCELLED = 130
 _NEEDS = ("typer", "rich", "duckdb")
 
 
@@ -16,9 +18,9 @@ def main() -> None:
             "keytrail's command line is not installed\nhint: pip install 'keytrail[cli]'\n"
         )
         sys.exit(2)
-    try:
+    with ending_at_once():
         from keytrail.cli.app import run
-
+    try:
         run()
     except KeyboardInterrupt:
-        sys.exit(CANCELLED)
+        sys.exit(_CANCELLED)

@@ -5,22 +5,21 @@ from __future__ import annotations
 import functools
 import inspect
 import os
-import signal
 import sys
-from contextlib import closing, contextmanager
+from contextlib import closing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, Final, TextIO
 
 import typer
 
-from keytrail.cli import CANCELLED
+from keytrail.cli.cancelling import cancellable, ending_at_once
 from keytrail.cli.errors import CommandError
 from keytrail.cli.keys import read_fingerprints
 from keytrail.cli.options import Format, Home, read_settings
 from keytrail.cli.sealing import seal_where_worthwhile
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
     from pathlib import Path
 
     from keytrail.questions import Answer
@@ -106,7 +105,6 @@ _COMMON: Final[dict[str, object]] = {
     "format": Format,
     "home": Home,
 }
-_TERMINATED: Final = 128 + signal.SIGTERM
 _WIDTH: Final = 78
 _DEFAULTS: Final = {"format": "table"}
 
@@ -128,9 +126,10 @@ class Asking:
         Raises:
             CommandError: the question means nothing, or the source cannot answer it.
         """
-        from keytrail.questions import QuestionError
-        from keytrail.report import write
-        from keytrail.sources import CannotAnswer, Limits, connect
+        with ending_at_once():
+            from keytrail.questions import QuestionError
+            from keytrail.report import write
+            from keytrail.sources import CannotAnswer, Limits, connect
 
         settings = read_settings(self.home)
         if self.filters.get("key") == "-":
@@ -141,7 +140,7 @@ class Asking:
         limits = Limits(self.timeout, self.max_rows, progress)
         try:
             with (
-                _ending_on_sigterm(),
+                cancellable(),
                 progress,
                 closing(connect(settings, self.source, limits)) as source,
             ):
@@ -155,18 +154,6 @@ class Asking:
             raise CommandError(str(error), 2) from None
         except CannotAnswer as error:
             raise CommandError(str(error)) from None
-        except KeyboardInterrupt:
-            raise CommandError("cancelled: the answer is not whole", CANCELLED) from None
-
-
-@contextmanager
-def _ending_on_sigterm() -> Iterator[None]:
-    """End as an exit does, so that nothing that was found stays in a temporary directory."""
-    before = signal.signal(signal.SIGTERM, lambda *_: sys.exit(_TERMINATED))
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
 
 
 class Progress:

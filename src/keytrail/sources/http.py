@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 _HINTS: Final = {
     400: "hint: its own log says more; does it want TLS? then +https://",
     401: "hint: give credentials: headers in a profile, or user:password@ in the address",
+    **dict.fromkeys((408, 504), "hint: it is too slow for this: ask for less time"),
     403: "hint: these credentials may not read here; is the tenant right?",
     404: "hint: is this the address of its query API?",
     429: "hint: it is asked too often: ask for less time, or later",
@@ -140,7 +141,7 @@ class Http:
     def refused(self, path: str, answer: Answer) -> RefusedError:
         """Return the error that says what was answered where, without what was asked."""
         hint = _REDIRECTED if 300 <= answer.status < 400 else _HINTS.get(answer.status, _ITS_LOG)
-        later = "" if answer.wait is None else f" and wants to be left alone for {answer.wait:g} s"
+        later = f" and wants {answer.wait:g} seconds of rest" if answer.wait else ""
         message = f"{self._address} answered {answer.status} to {path}{later}\n{hint}"
         return RefusedError(message, answer)
 
@@ -153,7 +154,7 @@ class Http:
 
     def _accepted(self, path: str, answer: Answer) -> Answer:
         if answer.status in _TOO_SLOW:
-            raise self._too_slow()
+            raise TooSlowError(str(self.refused(path, answer)))
         if answer.status in _REFUSED or answer.status >= 500:
             raise self.refused(path, answer)
         return answer
@@ -171,7 +172,9 @@ class Http:
             raise unreachable(self._address, error) from None
         except httpx.TimeoutException:
             self._limits.check()
-            raise self._too_slow() from None
+            raise TooSlowError(
+                f"{self._address} did not answer within {seconds:g} seconds\n{_HINTS[504]}"
+            ) from None
         except _BROKEN_OFF:
             raise
         except httpx.DecodingError:
@@ -190,11 +193,6 @@ class Http:
     def _sleep(self, seconds: float) -> None:
         self._limits.progress(f"{self._address} wants to be asked again in {seconds:g} seconds")
         time.sleep(min(seconds, self._limits.remaining() or seconds))
-
-    def _too_slow(self) -> TooSlowError:
-        return TooSlowError(
-            f"{self._address} did not answer within {_TIMEOUT:g} seconds\nhint: ask for less time"
-        )
 
 
 def _wait(answer: httpx.Response) -> float | None:

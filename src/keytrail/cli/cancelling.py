@@ -1,0 +1,61 @@
+"""Ctrl-C and SIGTERM: a command ends as an exit does, with nothing left behind and no traceback."""
+
+from __future__ import annotations
+
+import signal
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from keytrail.cli.errors import CommandError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
+@contextmanager
+def ending_at_once() -> Iterator[None]:
+    """Let Ctrl-C end the process while modules are imported: some abort at an exception."""
+    with _handled((signal.SIGINT,), signal.SIG_DFL):
+        yield
+
+
+@contextmanager
+def cancellable() -> Iterator[None]:
+    """Unwind at either signal.
+
+    What comes out of the block then may be another error, which DuckDB makes of it.
+
+    Raises:
+        CommandError: the question was cancelled.
+    """
+    told: list[int] = []
+
+    def cancel(number: int, _: object) -> None:
+        told.append(number)
+        raise KeyboardInterrupt
+
+    try:
+        with _handled(_SIGNALS, cancel):
+            yield
+    except BaseException:
+        if told:
+            raise CommandError("cancelled: the answer is not whole", 128 + told[0]) from None
+        raise
+
+
+@contextmanager
+def _handled(
+    signals: tuple[signal.Signals, ...], handler: Callable[[int, Any], None] | signal.Handlers
+) -> Iterator[None]:
+    """Handle what is not ignored, as it is in a job in the background."""
+    before = {one: signal.getsignal(one) for one in signals}
+    heard = [one for one in signals if before[one] is not signal.SIG_IGN]
+    for one in heard:
+        signal.signal(one, handler)
+    try:
+        yield
+    finally:
+        for one in heard:
+            signal.signal(one, before[one])
