@@ -55,11 +55,20 @@ class Tempo:
     port: int = 0
     kept: list[Kept] = field(default_factory=list)
     requests: list[tuple[str, dict[str, str]]] = field(default_factory=list)
+    searched: list[str] = field(default_factory=list)
+    """The conditions of the searches."""
     arrival: float | None = None
     """Where set, spans arrive at this time, Unix seconds; else at their own."""
     slack: float = 120
     """Seconds by which a span may be late and still widen the time of its block."""
     knows_parents: bool = True
+    cap: int = 10**9
+    """Traces that a search gives at most, without a word, such as a gateway's."""
+    most: int = 262_144
+    """The greatest limit that is not refused."""
+    gives_v2: bool = True
+    """Tempo before 2.7 has no ``/api/v2/traces``."""
+    stores_traces: bool = True
     jobs: tuple[int, int] = (4, 4)
     partial: bool = False
     shuffle: random.Random = field(default_factory=lambda: random.Random(7))
@@ -84,10 +93,13 @@ class Tempo:
         limit, shown = int(query.get("limit", 20)), int(query.get("spss", 3))
         if end - begin > _LONGEST + 1:
             return 400, "range specified by start and end exceeds 168h0m0s"
-        if limit > 262_144 or shown > 100:
-            return 400, "limit or spss exceeds its maximum"
+        if limit > self.most:
+            return 400, f"limit {limit} exceeds max_result_limit {self.most}"
+        if shown > 100:
+            return 400, "spans per span set exceeds 100"
         if "span:parentID" in query["q"] and not self.knows_parents:
             return 400, "parse error: unknown identifier: span:parentID"
+        self.searched.append(query["q"].partition(" | select")[0])
         matching = _condition(query["q"])
         found: dict[bytes, list[Kept]] = {}
         for one in self.kept:
@@ -98,7 +110,7 @@ class Tempo:
         selected = _selected(query["q"])
         done, total = self.jobs
         return 200, {
-            "traces": [_trace(*one, selected, shown) for one in traces[:limit]],
+            "traces": [_trace(*one, selected, shown) for one in traces[: min(limit, self.cap)]],
             "metrics": {"completedJobs": done, "totalJobs": total},
         }
 
@@ -108,10 +120,12 @@ class Tempo:
         moment = one.arrived if one.arrived - own > self.slack else own
         return begin <= moment <= end
 
-    def trace(self, trace_id: str) -> bytes | None:
-        """Answer ``/api/v2/traces/…`` in protobuf; ``None`` where there is no such trace."""
-        spans = [one for one in self.kept if one.trace_id == trace_id.rjust(32, "0")]
-        if not spans:
+    def trace(self, path: str) -> bytes | None:
+        """Answer ``/api/traces/…`` in protobuf; ``None`` where there is no such trace, or path."""
+        v2 = path.startswith("/api/v2/")
+        trace_id = path.rpartition("/")[2].rjust(32, "0")
+        spans = [one for one in self.kept if one.trace_id == trace_id and self.stores_traces]
+        if not spans or v2 > self.gives_v2:
             return None
         data = TracesData()
         for one in spans[: len(spans) // 2 or 1] if self.partial else spans:
@@ -119,6 +133,8 @@ class Tempo:
             resource.resource.CopyFrom(one.resource)
             resource.scope_spans.add().spans.append(one.span)
         body = bytes(data.SerializeToString())
+        if not v2:
+            return body
         status = b"\x18\x01" if self.partial else b""
         return b"\x0a" + _varint(len(body)) + body + status
 
@@ -229,7 +245,7 @@ def tempo() -> Iterator[Tempo]:
                 text = answer if isinstance(answer, str) else json.dumps(answer)
                 self._answer(status, text.encode())
             else:
-                trace = kept.trace(parts.path.rpartition("/")[2])
+                trace = kept.trace(parts.path)
                 self._answer(404 if trace is None else 200, trace or b"")
 
         def _answer(self, status: int, body: bytes) -> None:

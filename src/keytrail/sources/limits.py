@@ -46,7 +46,7 @@ class Limits:
         if self.seconds is not None and time.monotonic() - self._begun > self.seconds:
             raise StoppedError(f"stopped after {self.seconds:g} seconds")
         if self.rows is not None and rows > self.rows:
-            raise StoppedError(f"stopped after {self.rows:,} uses")
+            raise StoppedError(f"stopped after {self.rows:,} {'use' if self.rows == 1 else 'uses'}")
 
 
 NO_LIMITS = Limits()

@@ -46,8 +46,8 @@ _LATE: Final = (
 )
 _KEEPS: Final = "as far back as Tempo has kept its traces, which it does not tell"
 _SEARCH: Final = "/api/search"
-_OF_TRACES: Final = ("/api/v2/traces", "/api/traces")
-"""Tempo before 2.7 has the second alone."""
+_TELLS_STATUS: Final = {"/api/v2/traces": True, "/api/traces": False}
+"""Where a trace is, and whether a part of it says so; Tempo before 2.7 has the second alone."""
 
 
 class TempoBackend:
@@ -137,14 +137,14 @@ class TempoBackend:
         return whole
 
     def _trace(self, trace_id: str, search: Search) -> Iterable[AuditSpan]:
-        for path in _OF_TRACES:
+        for path, tells_status in _TELLS_STATUS.items():
             whole = f"{path}/{trace_id.rjust(32, '0')}"
             answer = self._http.get(whole, {}, accept="application/protobuf")
             if answer.status == 404:
                 continue
             if answer.status != 200:
                 raise self._http.refused(f"{path}/…", answer)
-            trace = read_trace(answer.content, self._address)
+            trace = read_trace(answer.content, self._address, tells_status=tells_status)
             if trace.partial:
                 search.truncated.append("Tempo gave a part of a trace only: it is too large for it")
             return trace.spans
