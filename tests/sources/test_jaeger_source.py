@@ -49,6 +49,7 @@ def _span(number: int, moment: int, **tags: Any) -> dict[str, Any]:
     """Return a trace of one span, its id without the zeros at its beginning."""
     told = {"keytrail.schema_version": "1.0", "keytrail.key.hash": F1, **tags}
     return {
+        "traceID": f"{number:x}",
         "processes": {"p1": {"serviceName": "shop"}},
         "spans": [
             {
@@ -101,8 +102,9 @@ def test_a_filter_that_is_ignored_is_applied_here() -> None:
     assert [(row[0], row[-5], row[-4]) for row in rows] == [(BEGIN, f"{1:032x}", f"{1:016x}")]
 
 
-def test_more_in_a_microsecond_than_it_tells_is_truncated() -> None:
+def test_more_in_a_microsecond_than_it_tells_is_truncated(monkeypatch: pytest.MonkeyPatch) -> None:
     """A window that cannot be cut any further, and is still full, is told."""
+    monkeypatch.setattr("keytrail.sources.jaeger._MOST", 9)
     full = [_span(number, BEGIN) for number in range(1, 4)]
 
     def answer(path: str, query: dict[str, str]) -> tuple[int, str]:

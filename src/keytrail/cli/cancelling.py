@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import signal
+import threading
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -22,8 +24,8 @@ def ending_at_once() -> Iterator[None]:
 
 
 @contextmanager
-def cancellable() -> Iterator[None]:
-    """Unwind at either signal.
+def cancellable(interrupt: Callable[[], None]) -> Iterator[None]:
+    """Unwind at either signal; ``interrupt`` ends what does not listen to signals while it works.
 
     What comes out of the block then may be another error, which DuckDB makes of it.
 
@@ -37,12 +39,35 @@ def cancellable() -> Iterator[None]:
         raise KeyboardInterrupt
 
     try:
-        with _handled(_SIGNALS, cancel):
+        with _handled(_SIGNALS, cancel), _heard(interrupt):
             yield
     except BaseException:
         if told:
             raise CommandError("cancelled: the answer is not whole", 128 + told[0]) from None
         raise
+
+
+@contextmanager
+def _heard(interrupt: Callable[[], None]) -> Iterator[None]:
+    """Call ``interrupt`` at once, in a thread: a handler waits for the main thread to be idle."""
+    reader, writer = os.pipe()
+    os.set_blocking(writer, False)
+
+    def listen() -> None:
+        while number := os.read(reader, 1):
+            if number[0] in _SIGNALS:
+                interrupt()
+
+    thread = threading.Thread(target=listen, daemon=True)
+    thread.start()
+    before = signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
+    try:
+        yield
+    finally:
+        signal.set_wakeup_fd(before)
+        os.close(writer)
+        thread.join()
+        os.close(reader)
 
 
 @contextmanager

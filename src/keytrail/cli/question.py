@@ -140,7 +140,7 @@ class Asking:
         limits = Limits(self.timeout, self.max_rows, progress)
         try:
             with (
-                cancellable(),
+                cancellable(limits.interrupt),
                 progress,
                 closing(connect(settings, self.source, limits)) as source,
             ):

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import threading
 import time
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
 
 def _silence(_: str) -> None:
@@ -30,6 +32,7 @@ class Limits:
     """Most uses that are read from a source that has to be searched."""
     progress: Callable[[str], None] = _silence
     _begun: float = field(default_factory=time.monotonic)
+    _running: list[Callable[[], None]] = field(default_factory=list)
 
     def remaining(self) -> float | None:
         """Return the seconds that are left, at least some; ``None`` without a limit."""
@@ -47,6 +50,27 @@ class Limits:
             raise StoppedError(f"stopped after {self.seconds:g} seconds")
         if self.rows is not None and rows > self.rows:
             raise StoppedError(f"stopped after {self.rows:,} {'use' if self.rows == 1 else 'uses'}")
+
+    @contextmanager
+    def interrupting(self, end: Callable[[], None]) -> Iterator[None]:
+        """Call ``end``, from another thread, when the time is over or the question is cancelled."""
+        timer = None if self.seconds is None else threading.Timer(self.remaining() or 0, end)
+        self._running.append(end)
+        if timer is not None:
+            timer.daemon = True
+            timer.start()
+        try:
+            yield
+        finally:
+            self._running.remove(end)
+            if timer is not None:
+                timer.cancel()
+                timer.join()
+
+    def interrupt(self) -> None:
+        """End what is running."""
+        for end in tuple(self._running):
+            end()
 
 
 NO_LIMITS = Limits()

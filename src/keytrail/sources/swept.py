@@ -191,7 +191,7 @@ class SweptSource:
         cut = found.completeness.worth == "truncated"
         reasons = (*(found.completeness.reasons[:1] if cut else ()), *self._unnamed)
         if reasons:
-            parts.append(replace(parts[0], worth="truncated", reasons=reasons))
+            parts.insert(0, replace(parts[0], worth="truncated", reasons=reasons))
         return Found(found.rows, least(*parts))
 
 
