@@ -23,14 +23,13 @@ def ending_at_once() -> Iterator[None]:
         yield
 
 
-@contextmanager
-def cancellable(interrupt: Callable[[], None]) -> Iterator[None]:
-    """Unwind at either signal; ``interrupt`` ends what does not listen to signals while it works.
+def cancellable(work: Callable[[], None], interrupt: Callable[[], None]) -> None:
+    """Do ``work`` and unwind at either signal; ``interrupt`` ends what does not listen to them.
 
-    What comes out of the block then may be another error, which DuckDB makes of it.
+    What comes out of the work then may be another error, which DuckDB makes of it.
 
     Raises:
-        CommandError: the question was cancelled.
+        CommandError: the work was cancelled.
     """
     told: list[int] = []
 
@@ -40,7 +39,7 @@ def cancellable(interrupt: Callable[[], None]) -> Iterator[None]:
 
     try:
         with _handled(_SIGNALS, cancel), _heard(interrupt):
-            yield
+            work()
     except BaseException:
         if told:
             raise CommandError("cancelled: the answer is not whole", 128 + told[0]) from None

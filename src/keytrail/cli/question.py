@@ -138,16 +138,16 @@ class Asking:
             seal_where_worthwhile(settings)
         progress = Progress(sys.stderr)
         limits = Limits(self.timeout, self.max_rows, progress)
-        try:
-            with (
-                cancellable(limits.interrupt),
-                progress,
-                closing(connect(settings, self.source, limits)) as source,
-            ):
-                answer = ask(source)
+
+        def answer() -> None:
+            with progress, closing(connect(settings, self.source, limits)) as source:
+                found = ask(source)
                 progress.clear()
-                write(answer, self.format, sys.stdout, sys.stderr)
+                write(found, self.format, sys.stdout, sys.stderr)
                 sys.stdout.flush()
+
+        try:
+            cancellable(answer, limits.interrupt)
         except BrokenPipeError:
             _let_go_of_stdout()
         except QuestionError as error:
