@@ -58,7 +58,7 @@ class JaegerBackend:
                 for found in self._given(search, f"/api/traces/{trace}", {"raw": "true"}):
                     yield from self._spans(found)
             return
-        whole = Window(search.begins // 1000, search.ends // 1000 + _AHEAD)
+        whole = Window(max(search.begins, 0) // 1000, search.ends // 1000 + _AHEAD)
         for service in self._services(search.wanted):
             for tag in _tags(search):
                 yield from self._windows(search, service, tag, whole)

@@ -81,7 +81,7 @@ class TempoBackend:
                 yield from self._trace(trace, search)
             return
         last = max(search.ends, now) if self._late else search.ends
-        whole = Window(search.begins // _SECOND, last // _SECOND + _AHEAD)
+        whole = Window(max(search.begins, 0) // _SECOND, last // _SECOND + _AHEAD)
         for condition in _conditions(search):
             yield from self._windows(search, condition, whole)
 

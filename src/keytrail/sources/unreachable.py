@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 _IS_IT_THERE: Final = "hint: is the address right, and is it running?"
 _CONNECTING: Final = "it did not take the connection in time"
+_ASKS_WHO: Final = "does it want a client_certificate and client_key in a profile?"
 _BROKEN_OFF: Final = "it broke the connection off"
 
 
@@ -35,17 +36,23 @@ def _told(address: Address, error: httpx.HTTPError) -> tuple[str, str]:
         if isinstance(cause, ssl.SSLError):
             return _tls(address, cause)
         if isinstance(cause, OSError) and cause.strerror:
-            return cause.strerror.lower(), _IS_IT_THERE
-    if isinstance(error, httpx.ConnectTimeout):
-        return _CONNECTING, _IS_IT_THERE
-    wants_tls = "" if address.url.startswith("https") else f"; does it want {address.kind}+https?"
-    return _BROKEN_OFF, f"hint: its own log says more{wants_tls}"
+            return cause.strerror.lower(), _hint(address, error)
+    what = _CONNECTING if isinstance(error, httpx.ConnectTimeout) else _BROKEN_OFF
+    return what, _hint(address, error)
+
+
+def _hint(address: Address, error: httpx.HTTPError) -> str:
+    """Return what may be wrong with a connection that was not taken, or was broken off."""
+    if isinstance(error, (httpx.ConnectError, httpx.ConnectTimeout)):
+        return _IS_IT_THERE
+    wanted = _ASKS_WHO if address.url.startswith("https") else f"does it want {address.kind}+https?"
+    return f"hint: its own log says more; {wanted}"
 
 
 def _tls(address: Address, error: ssl.SSLError) -> tuple[str, str]:
     reason = (error.reason or "TLS failed").replace("_", " ").lower()
     if "certificate" in reason or "handshake failure" in reason:
-        return reason, "hint: does it want a client_certificate and client_key in a profile?"
+        return reason, f"hint: {_ASKS_WHO}"
     return reason, f"hint: does it speak TLS there? if not, give {address.kind}+http://"
 
 
