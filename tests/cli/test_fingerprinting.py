@@ -25,12 +25,37 @@ _REFUSED = (
 @pytest.mark.parametrize(("key", "expected"), [(K1, F1), (K2, F2), (K3, F3)])
 @pytest.mark.parametrize("newline", ["", "\n", "\r\n"])
 def test_the_fingerprint_of_a_piped_key(key: str, expected: str, newline: str) -> None:
-    """One newline at the end is the pipe's, not the key's."""
+    """A newline at the end is the pipe's, not the key's."""
     shown = CliRunner().invoke(
         app, ["fingerprint"], input=(key + newline).encode(), env={"KEYTRAIL_PEPPER": PEPPER}
     )
     assert shown.stdout == f"fingerprint    {expected}\npepper_id      8805e1a2\n"
     assert (shown.exit_code, shown.stderr) == (0, "")
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        b"  %b \t\r\n\r\n",
+        b"\n\n%b",
+        b"\xef\xbb\xbf%b\r\n",
+        *(f"\ufeff{K1}\r\n".encode(f"utf-16-{order}") for order in ("le", "be")),
+    ],
+)
+def test_what_editors_and_shells_add_is_not_the_key(given: bytes) -> None:
+    """Blanks around it, empty lines, byte order marks, and PowerShell's UTF-16."""
+    content = given.replace(b"%b", K1.encode())
+    shown = CliRunner().invoke(app, ["fingerprint"], input=content, env={"KEYTRAIL_PEPPER": PEPPER})
+    assert shown.stdout.splitlines()[0] == f"fingerprint    {F1}"
+
+
+def test_several_lines_are_no_key() -> None:
+    """One of them may be: none is shown."""
+    shown = keytrail("leak", stdin=f"{K1}\n{K2}\n", KEYTRAIL_PEPPER=PEPPER)
+    assert (shown.returncode, shown.stdout) == (1, b"")
+    assert shown.stderr.decode() == (
+        "keytrail: 2 lines came from stdin, and a key is one\nhint: pipe in the key alone\n"
+    )
 
 
 def test_fingerprints_under_previous_peppers_are_shown() -> None:

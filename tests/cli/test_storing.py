@@ -6,6 +6,7 @@ import io
 import json
 import os
 import re
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -163,6 +164,14 @@ def test_an_export_for_a_siem_has_a_manifest(sealed: Path, tmp_path: Path) -> No
     digest = hashlib.sha256(content).hexdigest()
     named = {"name": "uses.ocsf", "bytes": len(content), "sha256": digest, "uses": 2}
     assert told["files"] == [named]
+    assert told["completeness"]["worth"] in ("exact", "bounded")
+    sums = "".join(f"{one['sha256']}  {one['name']}\n" for one in told["files"])
+    for expected in (0, 1):
+        checked = subprocess.run(
+            ["sha256sum", "-c", "--status"], input=sums.encode(), cwd=tmp_path, check=False
+        )
+        assert checked.returncode == expected
+        out.write_bytes(content.replace(b"6003", b"6004", 1))
 
 
 def test_a_manifest_is_of_a_file(sealed: Path, tmp_path: Path) -> None:

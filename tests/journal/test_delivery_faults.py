@@ -18,7 +18,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +30,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
 
 from journal.journal_kit import eventually
 from support.cases import K1
+from support.servers import listening
 from support.told import Books, Told, holds_raw_key, told, waiting_on_disk
 
 ROUNDS = int(os.environ.get("TEST_KILLS", "4"))
@@ -94,7 +95,7 @@ def answer(request: BaseHTTPRequestHandler, status: int, body: bytes = b"", **he
 
 
 @contextmanager
-def listening(endpoint: Endpoint, context: ssl.SSLContext | None = None) -> Iterator[Endpoint]:
+def receiving(endpoint: Endpoint, tls: ssl.SSLContext | None = None) -> Iterator[Endpoint]:
     """Run ``endpoint``, on its old port if it had one."""
 
     class Handler(BaseHTTPRequestHandler):
@@ -106,27 +107,13 @@ def listening(endpoint: Endpoint, context: ssl.SSLContext | None = None) -> Iter
         def log_message(self, *_: Any) -> None:
             pass
 
-    class Server(ThreadingHTTPServer):
-        daemon_threads = True
-
-        def handle_error(self, *_: Any) -> None:
-            pass
-
-    server = Server(("127.0.0.1", endpoint.port), Handler)
-    if context is not None:
-        server.socket = context.wrap_socket(server.socket, server_side=True)
-    endpoint.port = server.server_address[1]
-    threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
-    try:
+    with listening(Handler, endpoint.port, tls) as endpoint.port:
         yield endpoint
-    finally:
-        server.shutdown()
-        server.server_close()
 
 
 @pytest.fixture
 def endpoint() -> Iterator[Endpoint]:
-    with listening(Endpoint()) as found:
+    with receiving(Endpoint()) as found:
         yield found
 
 
@@ -198,7 +185,7 @@ def test_what_fails_for_a_while_loses_nothing(home: Path, endpoint: Endpoint, fa
 def test_an_endpoint_that_is_down_for_the_whole_run(home: Path) -> None:
     """Nothing listens while the service lives; the next one delivers all that it left, in order."""
     endpoint = Endpoint()
-    with listening(endpoint):
+    with receiving(endpoint):
         pass
     with told(home, endpoint.url) as service:
         service.tell("use", 0, 30)
@@ -207,7 +194,7 @@ def test_an_endpoint_that_is_down_for_the_whole_run(home: Path) -> None:
         errors = service.end()
     assert errors.count("uses wait in the journal") == 1
     assert waiting_on_disk(home) == 30
-    with listening(endpoint), told(home, endpoint.url) as service:
+    with receiving(endpoint), told(home, endpoint.url) as service:
         arrives(service, endpoint, 30)
         service.end()
     assert [int(path.rpartition("/")[2]) for path in endpoint.paths] == list(range(30))
@@ -261,7 +248,7 @@ def test_a_wrong_certificate(home: Path, tmp_path: Path) -> None:
     )
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate, key)
-    with listening(Endpoint(scheme="https"), context) as endpoint:
+    with receiving(Endpoint(scheme="https"), context) as endpoint:
         with told(home, endpoint.url) as service:
             service.tell("use", 0, 10)
             check_books(service, endpoint)
@@ -358,7 +345,7 @@ def test_a_service_that_is_killed_at_random_moments(home: Path, endpoint: Endpoi
 RECEIVER = """
 import os, signal, sys
 sys.path.insert(0, sys.argv[1])
-from journal.test_delivery_faults import Endpoint, listening, paths_in
+from journal.test_delivery_faults import Endpoint, receiving, paths_in
 
 def take_and_die(request, body):
     with open(sys.argv[2], "a") as taken:
@@ -366,7 +353,7 @@ def take_and_die(request, body):
     os.kill(os.getpid(), signal.SIGKILL)
 
 endpoint = Endpoint(port=int(sys.argv[3]), fails=take_and_die)
-with listening(endpoint):
+with receiving(endpoint):
     print(endpoint.port, flush=True)
     sys.stdin.read()
 """
@@ -388,7 +375,7 @@ def test_a_receiver_that_is_killed_before_it_answers(home: Path, tmp_path: Path)
         assert receiver.wait(20) == -signal.SIGKILL
         assert len(taken.read_text().split()) >= 1
         check_books(service, endpoint)
-        with listening(endpoint):
+        with receiving(endpoint):
             arrives(service, endpoint, 10)
 
 

@@ -46,7 +46,11 @@ def test_a_denied_use_is_an_event(tmp_path: Path) -> None:
                 "version": "1.6.0",
                 "profiles": ["trace"],
                 "uid": f"{1:016x}",
-                "product": {"name": "keytrail", "version": version("keytrail")},
+                "product": {
+                    "name": "keytrail",
+                    "vendor_name": "keytrail",
+                    "version": version("keytrail"),
+                },
             },
             "actor": {
                 "user": {
@@ -91,6 +95,44 @@ def test_an_outgoing_use_comes_from_its_service(tmp_path: Path) -> None:
     (event,) = _events(tmp_path)
     assert event["src_endpoint"] == {"svc_name": "shop"}
     assert (event["activity_id"], event["severity_id"]) == (3, 4)
+
+
+_REQUIRED = {
+    *("activity_id", "actor", "api", "category_uid", "class_uid", "metadata"),
+    *("severity_id", "src_endpoint", "time", "type_uid"),
+}
+"""Of class 6003 in OCSF 1.6, those of its base event included."""
+_REQUIRED_WITHIN = {
+    "api": {"operation"},
+    "metadata": {"product", "version"},
+    "http_response": {"code"},
+    "trace": {"uid"},
+}
+
+
+@pytest.mark.parametrize(
+    "absent",
+    [
+        {},
+        {"method": None, "route": None, "path": None},
+        {"service": None, "client": None},
+        {"service": None, "client": None, "direction": "outgoing"},
+        {"key": None, "pepper_id": None, "status": None, "outcome": "denied"},
+        {"duration": None, "trace_id": None, "span_id": None, "host": None},
+        {"outcome": "something new", "method": "PROPFIND"},
+    ],
+)
+def test_what_the_class_requires_is_always_there(tmp_path: Path, absent: dict[str, Any]) -> None:
+    """However little a use tells; an actor, a source and a user have something in them."""
+    write_lines(tmp_path, use(0, **absent))
+    (event,) = _events(tmp_path)
+    assert event.keys() >= _REQUIRED
+    for name, within in _REQUIRED_WITHIN.items():
+        assert name not in event or event[name].keys() >= within
+    assert event["actor"].keys() & {"user", "app_name"}
+    assert event["src_endpoint"].keys() & {"ip", "svc_name"}
+    assert event["actor"].get("user", {"uid": ""}).keys() & {"name", "uid"}
+    assert event["type_uid"] == event["class_uid"] * 100 + event["activity_id"]
 
 
 def test_only_uses_are_events(tmp_path: Path) -> None:

@@ -10,12 +10,12 @@ import gzip
 import json
 import random
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from http.server import BaseHTTPRequestHandler
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import parse_qs, urlsplit
 
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
@@ -25,7 +25,7 @@ from support.otelcol import plain
 from support.servers import listening
 
 SECOND = 10**9
-_TERM = re.compile(r'span\.([\w.]+) = "([^"]*)"')
+_TERM = re.compile(r'(span|resource)\.([\w.]+) (=~?) ("(?:[^"\\]|\\.)*")')
 _LONGEST = 168 * 3600
 
 
@@ -55,11 +55,20 @@ class Tempo:
     port: int = 0
     kept: list[Kept] = field(default_factory=list)
     requests: list[tuple[str, dict[str, str]]] = field(default_factory=list)
+    searched: list[str] = field(default_factory=list)
+    """The conditions of the searches."""
     arrival: float | None = None
     """Where set, spans arrive at this time, Unix seconds; else at their own."""
     slack: float = 120
     """Seconds by which a span may be late and still widen the time of its block."""
     knows_parents: bool = True
+    cap: int = 10**9
+    """Traces that a search gives at most, without a word, such as a gateway's."""
+    most: int = 262_144
+    """The greatest limit that is not refused."""
+    gives_v2: bool = True
+    """Tempo before 2.7 has no ``/api/v2/traces``."""
+    stores_traces: bool = True
     jobs: tuple[int, int] = (4, 4)
     partial: bool = False
     shuffle: random.Random = field(default_factory=lambda: random.Random(7))
@@ -84,21 +93,24 @@ class Tempo:
         limit, shown = int(query.get("limit", 20)), int(query.get("spss", 3))
         if end - begin > _LONGEST + 1:
             return 400, "range specified by start and end exceeds 168h0m0s"
-        if limit > 262_144 or shown > 100:
-            return 400, "limit or spss exceeds its maximum"
+        if limit > self.most:
+            return 400, f"limit {limit} exceeds max_result_limit {self.most}"
+        if shown > 100:
+            return 400, "spans per span set exceeds 100"
         if "span:parentID" in query["q"] and not self.knows_parents:
             return 400, "parse error: unknown identifier: span:parentID"
+        self.searched.append(query["q"].partition(" | select")[0])
         matching = _condition(query["q"])
         found: dict[bytes, list[Kept]] = {}
         for one in self.kept:
-            if self._in(one, begin, end) and matching(one.attributes):
+            if self._in(one, begin, end) and matching(one):
                 found.setdefault(one.span.trace_id, []).append(one)
         traces = [*found.items()]
         self.shuffle.shuffle(traces)
         selected = _selected(query["q"])
         done, total = self.jobs
         return 200, {
-            "traces": [_trace(*one, selected, shown) for one in traces[:limit]],
+            "traces": [_trace(*one, selected, shown) for one in traces[: min(limit, self.cap)]],
             "metrics": {"completedJobs": done, "totalJobs": total},
         }
 
@@ -108,10 +120,12 @@ class Tempo:
         moment = one.arrived if one.arrived - own > self.slack else own
         return begin <= moment <= end
 
-    def trace(self, trace_id: str) -> bytes | None:
-        """Answer ``/api/v2/traces/…`` in protobuf; ``None`` where there is no such trace."""
-        spans = [one for one in self.kept if one.trace_id == trace_id.rjust(32, "0")]
-        if not spans:
+    def trace(self, path: str) -> bytes | None:
+        """Answer ``/api/traces/…`` in protobuf; ``None`` where there is no such trace, or path."""
+        v2 = path.startswith("/api/v2/")
+        trace_id = path.rpartition("/")[2].rjust(32, "0")
+        spans = [one for one in self.kept if one.trace_id == trace_id and self.stores_traces]
+        if not spans or v2 > self.gives_v2:
             return None
         data = TracesData()
         for one in spans[: len(spans) // 2 or 1] if self.partial else spans:
@@ -119,6 +133,8 @@ class Tempo:
             resource.resource.CopyFrom(one.resource)
             resource.scope_spans.add().spans.append(one.span)
         body = bytes(data.SerializeToString())
+        if not v2:
+            return body
         status = b"\x18\x01" if self.partial else b""
         return b"\x0a" + _varint(len(body)) + body + status
 
@@ -131,18 +147,29 @@ def _varint(number: int) -> bytes:
     return bytes([*digits, number])
 
 
-def _condition(query: str) -> Any:
-    """Read ``{ a = "x" && (b = "y" || c = "z") } | …``: all of the first, any of the rest."""
-    inside = query[query.index("{") + 1 : query.index("}")]
-    every, _, some = inside.partition("&& (")
-    needed, either = _TERM.findall(every), _TERM.findall(some)
+def _condition(query: str) -> Callable[[Kept], bool]:
+    """Read ``{ a = "x" && (b = "y" || c =~ "z") } | …``."""
+    rest = query[query.index("{") + 1 :]
+    either: list[list[_Term]] = []
+    for part in rest[: re.search(r"\}\s*(\||$)", rest).start()].split("&&"):  # type: ignore[union-attr]
+        assert not _TERM.sub("", part).strip(" ()|"), f"no TraceQL: {part}"
+        either.append([_Term(*found) for found in _TERM.findall(part)])
+    return lambda one: all(any(term.holds(one) for term in terms) for terms in either)
 
-    def matches(attributes: dict[str, Any]) -> bool:
-        return all(attributes.get(name) == value for name, value in needed) and (
-            not either or any(attributes.get(name) == value for name, value in either)
-        )
 
-    return matches
+class _Term(NamedTuple):
+    scope: str
+    name: str
+    operator: str
+    value: str
+
+    def holds(self, one: Kept) -> bool:
+        """Tell whether a span has it; a regular expression is of the whole value."""
+        told = one.attributes if self.scope == "span" else plain(one.resource.attributes)
+        value, wanted = told.get(self.name), json.loads(self.value)
+        if self.operator == "=~":
+            return isinstance(value, str) and re.fullmatch(wanted, value) is not None
+        return bool(value == wanted)
 
 
 def _selected(query: str) -> set[str]:
@@ -153,6 +180,7 @@ def _selected(query: str) -> set[str]:
 def _trace(trace_id: bytes, spans: list[Kept], selected: set[str], shown: int) -> dict[str, Any]:
     return {
         "traceID": trace_id.hex().lstrip("0"),
+        "startTimeUnixNano": str(min(one.span.start_time_unix_nano for one in spans)),
         "spanSets": [
             {
                 "spans": [_span(one, selected) for one in spans[:shown]],
@@ -217,7 +245,7 @@ def tempo() -> Iterator[Tempo]:
                 text = answer if isinstance(answer, str) else json.dumps(answer)
                 self._answer(status, text.encode())
             else:
-                trace = kept.trace(parts.path.rpartition("/")[2])
+                trace = kept.trace(parts.path)
                 self._answer(404 if trace is None else 200, trace or b"")
 
         def _answer(self, status: int, body: bytes) -> None:

@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -13,11 +14,12 @@ import pytest
 
 from keytrail.questions import keys, uses
 from keytrail.settings import Settings
-from keytrail.sources import CannotAnswer, LocalSource, connect
+from keytrail.sources import Limits, LocalSource, connect
 from keytrail.sources.source import DAY
-from sources import seeded
+from sources import seeded, servers
 from sources.seeded import BEGIN, F3
 from support.cases import F1, K1
+from support.otelcol import eventually
 from support.servers import listening
 
 Answer = Callable[[str, dict[str, str]], tuple[int, str]]
@@ -47,6 +49,7 @@ def _span(number: int, moment: int, **tags: Any) -> dict[str, Any]:
     """Return a trace of one span, its id without the zeros at its beginning."""
     told = {"keytrail.schema_version": "1.0", "keytrail.key.hash": F1, **tags}
     return {
+        "traceID": f"{number:x}",
         "processes": {"p1": {"serviceName": "shop"}},
         "spans": [
             {
@@ -99,8 +102,9 @@ def test_a_filter_that_is_ignored_is_applied_here() -> None:
     assert [(row[0], row[-5], row[-4]) for row in rows] == [(BEGIN, f"{1:032x}", f"{1:016x}")]
 
 
-def test_more_in_a_microsecond_than_it_tells_is_truncated() -> None:
+def test_more_in_a_microsecond_than_it_tells_is_truncated(monkeypatch: pytest.MonkeyPatch) -> None:
     """A window that cannot be cut any further, and is still full, is told."""
+    monkeypatch.setattr("keytrail.sources.jaeger._MOST", 9)
     full = [_span(number, BEGIN) for number in range(1, 4)]
 
     def answer(path: str, query: dict[str, str]) -> tuple[int, str]:
@@ -114,6 +118,93 @@ def test_more_in_a_microsecond_than_it_tells_is_truncated() -> None:
     assert len(list(found.rows)) == 3
     assert found.completeness.worth == "truncated"
     assert found.completeness.reasons[0] == ("shop has more traces in a microsecond than it tells")
+
+
+def test_a_limit_above_its_own_is_lowered(tmp_path: Path) -> None:
+    """A Jaeger that keeps few traces in memory refuses to be asked for more."""
+    with servers.jaeger(tmp_path, "{memory: {max_traces: 300}}") as (at, otlp):
+        port = int(otlp.rpartition(":")[2])
+        servers.send(port, seeded.requests()[:1])
+        eventually(lambda: len([*uses(connect(Settings(), at), since="1d").rows]) == 100, 30)
+
+
+def test_a_cap_that_it_does_not_tell_is_seen() -> None:
+    """It gives thirty traces, however many it was asked for."""
+    moments = [BEGIN + number * 1_000_000 for number in range(500)]
+
+    def answer(path: str, query: dict[str, str]) -> tuple[int, str]:
+        if path == "/api/services":
+            return 200, json.dumps({"data": ["shop"]})
+        begin, end = int(query["start"]), int(query["end"])
+        found = [
+            _span(number, moment)
+            for number, moment in enumerate(moments, 1)
+            if begin <= moment // 1000 <= end and "keytrail.key.hash" in query["tags"]
+        ]
+        return 200, json.dumps({"data": found[:30]})
+
+    with _answering(answer) as address:
+        found = uses(connect(Settings(), address), key=F1, since="1d")
+    assert len([*found.rows]) == 500
+    assert found.completeness.worth == "bounded"
+
+
+def test_nothing_found_may_be_told_as_not_found() -> None:
+    """In Jaeger's own words; any other 404 is an error."""
+
+    def answer(path: str, _: dict[str, str]) -> tuple[int, str]:
+        if path == "/api/services":
+            return 200, json.dumps({"data": ["shop"]})
+        return 404, json.dumps({"data": None, "errors": [{"code": 404, "msg": "not found"}]})
+
+    with _answering(answer) as address:
+        assert [*uses(connect(Settings(), address), key=F1).rows] == []
+        assert [*uses(connect(Settings(), address), trace="ab" * 16).rows] == []
+
+
+def test_an_answer_with_errors_is_truncated() -> None:
+    """A storage that could read a part of the traces."""
+
+    def answer(path: str, _: dict[str, str]) -> tuple[int, str]:
+        if path == "/api/services":
+            return 200, json.dumps({"data": ["shop"]})
+        return 200, json.dumps({"data": [_span(1, BEGIN)], "errors": [{"code": 500, "msg": "x"}]})
+
+    with _answering(answer) as address:
+        found = uses(connect(Settings(), address), key=F1, since="1d")
+    assert found.completeness.worth == "truncated"
+    assert found.completeness.reasons[0] == "Jaeger could not give all that it found"
+
+
+def test_a_service_alone_is_asked_for() -> None:
+    """Others cannot have its uses."""
+    asked: list[str] = []
+
+    def answer(path: str, query: dict[str, str]) -> tuple[int, str]:
+        if path == "/api/services":
+            return 200, json.dumps({"data": ["billing", "shop"]})
+        asked.append(query["service"])
+        return 200, json.dumps({"data": None})
+
+    with _answering(answer) as address:
+        assert [*keys(connect(Settings(), address), service="shop").rows] == []
+        assert [*keys(connect(Settings(), address), service="none").rows] == []
+    assert asked == ["shop"]
+
+
+def test_a_key_that_was_looked_for_in_part_only_is_truncated(jaeger_memory: str) -> None:
+    """Which key is meant is asked first; that this was cut short is in every answer."""
+    source = connect(Settings(), jaeger_memory, Limits(rows=1))
+    found = uses(source, key="12345678", since="1d")
+    assert [*found.rows] == []
+    assert found.completeness.worth == "truncated"
+    assert found.completeness.reasons[0] == "stopped after 1 use"
+
+
+def test_no_more_uses_are_read_than_allowed(jaeger_memory: str) -> None:
+    """As many as the limit are not more."""
+    source = connect(Settings(), jaeger_memory, Limits(rows=7))
+    assert len([*uses(source, since="1d").rows]) <= 7
 
 
 def test_something_else_than_a_fingerprint_is_told_and_never_shown() -> None:
@@ -130,33 +221,6 @@ def test_something_else_than_a_fingerprint_is_told_and_never_shown() -> None:
     assert found.completeness.reasons[1] == (
         "1 span has something else than a fingerprint as its key: see to the service or Collector "
         "that it comes from"
-    )
-
-
-@pytest.mark.parametrize(
-    ("status", "body", "message"),
-    [
-        (404, "", "answered 404 to /api/services\nhint: is this the address of its query API?"),
-        (401, "", "answered 401 to /api/services\nhint: give credentials: headers in a profile, "),
-        (500, K1, "answered 500 to /api/services\nhint: its own log says more"),
-        (200, "<html>", "answered /api/services with something else than jaeger does\nhint: is "),
-    ],
-)
-def test_what_is_no_answer_is_told(status: int, body: str, message: str) -> None:
-    """What, where, and the next step; never what was sent back."""
-    with _answering(lambda *_: (status, body)) as address, pytest.raises(CannotAnswer) as caught:
-        uses(connect(Settings(), address), key=F1)
-    host = address.partition("//")[2]
-    assert str(caught.value).startswith(f"jaeger at {host} {message}")
-
-
-def test_a_jaeger_that_is_not_there_is_told() -> None:
-    """What, where, and the next step."""
-    with pytest.raises(CannotAnswer) as caught:
-        uses(connect(Settings(), "jaeger+http://127.0.0.1:9"), key=F1)
-    assert str(caught.value) == (
-        "jaeger at 127.0.0.1:9 cannot be reached: ConnectError\n"
-        "hint: is the address right, and is it running?"
     )
 
 

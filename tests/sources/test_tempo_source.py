@@ -65,6 +65,44 @@ def test_a_trace_with_more_matches_than_a_search_shows_is_read_whole(tempo_alone
     assert count == len(seeded.uses()) + 200
 
 
+def test_a_cap_that_it_does_not_tell_is_seen(truth: LocalSource, tempo_alone: Tempo) -> None:
+    """It gives thirty traces, however many it was asked for."""
+    tempo_alone.cap = 30
+    assert [row[0] for row in _uses(tempo_alone).rows] == [row[0] for row in uses(truth).rows]
+
+
+def test_a_limit_above_its_own_is_lowered(truth: LocalSource, tempo_alone: Tempo) -> None:
+    """Tempo 3 refuses a limit above its operator's."""
+    tempo_alone.most = 60
+    assert [row[0] for row in _uses(tempo_alone).rows] == [row[0] for row in uses(truth).rows]
+
+
+def test_a_key_is_found_by_its_first_digits_without_reading_all(tempo_alone: Tempo) -> None:
+    """A search for them finds which key is meant."""
+    found = _uses(tempo_alone, key=F4[:8])
+    assert {row[1] for row in found.rows} == {F4}
+    assert tempo_alone.searched
+    assert not [query for query in tempo_alone.searched if "key.hash" not in query]
+
+
+def test_an_older_tempo_gives_traces_too(tempo_alone: Tempo) -> None:
+    """By the path that it has."""
+    tempo_alone.gives_v2 = False
+    found = _uses(tempo_alone, trace=f"{300:032x}")
+    assert len([*found.rows]) == 3
+    assert found.completeness.worth == "bounded"
+
+
+def test_a_trace_that_is_found_and_not_given_is_truncated(tempo_alone: Tempo) -> None:
+    """It has more spans than a search shows, and the rest cannot be read."""
+    tempo_alone.stores_traces = False
+    for _ in range(101):
+        tempo_alone.kept.append(tempo_alone.kept[0])
+    found = _uses(tempo_alone)
+    assert found.completeness.worth == "truncated"
+    assert found.completeness.reasons[0] == "Tempo does not give a trace that it has found"
+
+
 def test_a_search_that_stopped_early_is_truncated(tempo_alone: Tempo) -> None:
     """It says so in its jobs alone."""
     tempo_alone.jobs = (3, 4)

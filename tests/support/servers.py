@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -49,13 +50,26 @@ def http_server(host: str = "127.0.0.1") -> Iterator[Server]:
 
 
 @contextmanager
-def listening(handler: type[BaseHTTPRequestHandler], port: int = 0) -> Iterator[int]:
-    """Serve on loopback in a thread, on ``port`` or a free one; yield it."""
-    listener = ThreadingHTTPServer(("127.0.0.1", port), handler)
-    listener.daemon_threads = True
-    threading.Thread(target=listener.serve_forever, args=(0.02,), daemon=True).start()
+def listening(
+    handler: type[BaseHTTPRequestHandler], port: int = 0, tls: ssl.SSLContext | None = None
+) -> Iterator[int]:
+    """Serve on loopback in threads, on ``port`` or a free one; yield it.
+
+    A client that breaks off is no news.
+    """
+    server = _Server(("127.0.0.1", port), handler)
+    if tls is not None:
+        server.socket = tls.wrap_socket(server.socket, server_side=True)
+    threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
     try:
-        yield listener.server_address[1]
+        yield server.server_address[1]
     finally:
-        listener.shutdown()
-        listener.server_close()
+        server.shutdown()
+        server.server_close()
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, *_: Any) -> None:
+        pass

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import gzip
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any
 
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue
+
+from support.servers import listening
 
 
 @dataclass(frozen=True)
@@ -33,7 +34,7 @@ class SunkSpan:
 class Sink:
     """What has arrived so far."""
 
-    port: int
+    port: int = 0
     bodies: list[bytes] = field(default_factory=list)
     spans: list[SunkSpan] = field(default_factory=list)
     status: int = 200
@@ -82,16 +83,9 @@ def otlp_sink() -> Iterator[Sink]:
         def log_message(self, *_: Any) -> None:
             pass
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.daemon_threads = True
-    sink = Sink(server.server_address[1])
-    thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
-    thread.start()
-    try:
+    sink = Sink()
+    with listening(Handler) as sink.port:
         yield sink
-    finally:
-        server.shutdown()
-        server.server_close()
 
 
 def _decode(body: bytes) -> Iterator[SunkSpan]:

@@ -11,13 +11,14 @@ from typer import Context
 from keytrail.cli.errors import CommandError
 from keytrail.cli.keys import refuse_arguments
 from keytrail.cli.options import Format, Home, read_quietly
-from keytrail.cli.question import Asking, From, question
+from keytrail.cli.question import Asking, From, RowLimit, TimeLimit, question
 
 if TYPE_CHECKING:
     from keytrail.questions import Answer
     from keytrail.sources import Source
 
 _TABLE_LIMIT: Final = 100
+_LEAK_LIMIT: Final = 1_000
 
 Limit = Annotated[
     int | None,
@@ -36,6 +37,10 @@ Every = Annotated[
 ]
 PriceList = Annotated[
     Path | None, typer.Option("--prices", help="Price list, for the cost.", metavar="FILE")
+]
+LeakLimit = Annotated[
+    int,
+    typer.Option(help="Most uses shown, 0 for all; the tables count all.", min=0, metavar="N"),
 ]
 InventoryFile = Annotated[
     Path | None,
@@ -106,6 +111,8 @@ def unused(
     days: Days = 30,
     inventory: InventoryFile = None,
     source: From = None,
+    timeout: TimeLimit = None,
+    max_rows: RowLimit = None,
     format: Format = "table",  # noqa: A002 - the option's name
     home: Home = None,
 ) -> None:
@@ -120,19 +127,18 @@ def unused(
         entries = () if path is None else read_inventory(path)
     except InventoryError as error:
         raise CommandError(str(error)) from None
-    asking = Asking({}, source, format, home)
+    asking = Asking({}, source, format, home, timeout, max_rows)
     asking(lambda source: questions.unused(source, entries, days=days))
 
 
 @question
-def leak(asking: Asking, context: Context, at: At = None, limit: Limit = None) -> None:
+def leak(asking: Asking, context: Context, at: At = None, limit: LeakLimit = _LEAK_LIMIT) -> None:
     """Show everything a leaked key did; the key itself is read from stdin, never an argument."""
     from keytrail import questions
 
     refuse_arguments(context)
     asking.filters["key"] = asking.filters["key"] or "-"
-    most = questions.MOST_USES if limit is None else limit
-    asking(lambda source: questions.leak(source, at=at, limit=most or None, **asking.filters))
+    asking(lambda source: questions.leak(source, at=at, limit=limit or None, **asking.filters))
 
 
 def _names(text: str) -> list[str]:

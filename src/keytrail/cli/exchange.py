@@ -111,9 +111,10 @@ def export(
         with closing(Store(settings.home)) as store:
             written = _write(store, wanted, format, output)
             _warn(store, settings.home)
+            judged = _judge(store, wanted, settings.home)
         sys.stderr.write(f"keytrail: exported {written:,} uses\n")
         if manifest is not None and output is not None:
-            _note(manifest, output, written, wanted)
+            _note(manifest, output, written, judged)
     except QuestionError as error:
         raise CommandError(str(error), 2) from None
     except StoreError as error:
@@ -136,7 +137,22 @@ def _filter(since: str | None, until: str | None) -> Filter:
     return Filter(since=read_time("since", since), until=read_time("until", until))
 
 
-def _note(manifest: Path, output: Path, uses: int, wanted: Filter) -> None:
+def _judge(store: Store, wanted: Filter, home: Path) -> dict[str, object]:
+    """Return what time was asked for, and what the export is worth."""
+    from keytrail.report.values import worth
+    from keytrail.sources.completeness import judge
+    from keytrail.store import delivered
+    from keytrail.store.moments import rfc3339
+
+    deliveries = delivered.read(home, wanted.since, wanted.until)
+    return {
+        "since": None if wanted.since is None else rfc3339(wanted.since),
+        "until": None if wanted.until is None else rfc3339(wanted.until),
+        "completeness": worth(judge(wanted, time.time_ns(), home, store.condition, deliveries)),
+    }
+
+
+def _note(manifest: Path, output: Path, uses: int, judged: dict[str, object]) -> None:
     """Note what an auditor needs to see that the file is still the one that was exported."""
     from keytrail.store.moments import rfc3339
 
@@ -147,8 +163,7 @@ def _note(manifest: Path, output: Path, uses: int, wanted: Filter) -> None:
     told = {
         "exported": rfc3339(time.time_ns()),
         "by": f"keytrail {version('keytrail')}",
-        "since": None if wanted.since is None else rfc3339(wanted.since),
-        "until": None if wanted.until is None else rfc3339(wanted.until),
+        **judged,
         "files": [
             {
                 "name": output.name,

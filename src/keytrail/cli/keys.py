@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import codecs
+import contextlib
 import getpass
 import sys
 from typing import TYPE_CHECKING, Final
@@ -14,6 +16,7 @@ if TYPE_CHECKING:
     from keytrail.settings import Settings
 
 _MOST_BYTES: Final = 1024 * 1024
+_ALONE: Final = "hint: pipe in the key alone"
 
 
 def refuse_arguments(context: Context) -> None:
@@ -50,26 +53,30 @@ def read_fingerprints(settings: Settings) -> tuple[str, ...]:
 def read_key() -> bytes:
     """Read a key from stdin, or from a prompt that does not echo.
 
+    What editors and shells put around it is not part of it: blanks, newlines, a byte order mark.
+
     Raises:
-        CommandError: it is empty, or too long.
+        CommandError: it is empty, too long, or more than one.
     """
     if sys.stdin.isatty():
-        return _checked(getpass.getpass("key: ").encode("utf-8", "surrogateescape"))
+        return _alone(getpass.getpass("key: ").encode("utf-8", "surrogateescape"))
     content = sys.stdin.buffer.read(_MOST_BYTES + 1)
     if len(content) > _MOST_BYTES:
-        raise CommandError(
-            "what came from stdin is too long for a key\nhint: pipe in the key alone"
-        )
-    return _checked(_without_newline(content))
+        raise CommandError(f"what came from stdin is too long for a key\n{_ALONE}")
+    return _alone(_without_mark(content))
 
 
-def _without_newline(content: bytes) -> bytes:
-    if content.endswith(b"\r\n"):
-        return content[:-2]
-    return content.removesuffix(b"\n")
+def _without_mark(content: bytes) -> bytes:
+    if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        with contextlib.suppress(UnicodeDecodeError):
+            return content.decode("utf-16").encode("utf-8", "surrogateescape")
+    return content.removeprefix(codecs.BOM_UTF8)
 
 
-def _checked(key: bytes) -> bytes:
-    if not key:
+def _alone(content: bytes) -> bytes:
+    lines = [line.strip() for line in content.splitlines() if line.strip()]
+    if not lines:
         raise CommandError("an empty key has no fingerprint\nhint: type the key, or pipe it in")
-    return key
+    if len(lines) > 1:
+        raise CommandError(f"{len(lines):,} lines came from stdin, and a key is one\n{_ALONE}")
+    return lines[0]

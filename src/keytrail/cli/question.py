@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, TextIO
 
 import typer
 
+from keytrail.cli.cancelling import cancellable, ending_at_once
 from keytrail.cli.errors import CommandError
 from keytrail.cli.keys import read_fingerprints
 from keytrail.cli.options import Format, Home, read_settings
@@ -104,7 +105,6 @@ _COMMON: Final[dict[str, object]] = {
     "format": Format,
     "home": Home,
 }
-_CANCELLED: Final = 130
 _WIDTH: Final = 78
 _DEFAULTS: Final = {"format": "table"}
 
@@ -126,30 +126,34 @@ class Asking:
         Raises:
             CommandError: the question means nothing, or the source cannot answer it.
         """
-        from keytrail.questions import QuestionError
-        from keytrail.report import write
-        from keytrail.sources import CannotAnswer, Limits, connect
+        with ending_at_once():
+            from keytrail.questions import QuestionError
+            from keytrail.report import write
+            from keytrail.sources import CannotAnswer, Limits, connect
 
         settings = read_settings(self.home)
         if self.filters.get("key") == "-":
             self.filters["key"] = read_fingerprints(settings)
         if self.source is None:
             seal_where_worthwhile(settings)
-        limits = Limits(self.timeout, self.max_rows, Progress(sys.stderr))
-        try:
-            with closing(connect(settings, self.source, limits)) as source:
-                answer = ask(source)
-                limits.progress("")
-                write(answer, self.format, sys.stdout, sys.stderr)
+        progress = Progress(sys.stderr)
+        limits = Limits(self.timeout, self.max_rows, progress)
+
+        def answer() -> None:
+            with progress, closing(connect(settings, self.source, limits)) as source:
+                found = ask(source)
+                progress.clear()
+                write(found, self.format, sys.stdout, sys.stderr)
                 sys.stdout.flush()
+
+        try:
+            cancellable(answer, limits.interrupt)
         except BrokenPipeError:
             _let_go_of_stdout()
         except QuestionError as error:
             raise CommandError(str(error), 2) from None
         except CannotAnswer as error:
             raise CommandError(str(error)) from None
-        except KeyboardInterrupt:
-            raise CommandError("cancelled: nothing was answered", _CANCELLED) from None
 
 
 class Progress:
@@ -158,14 +162,32 @@ class Progress:
     def __init__(self, talk: TextIO) -> None:
         self._talk = talk
         self._is_seen = talk.isatty()
+        self._is_shown = False
 
     def __call__(self, text: str) -> None:
-        """Show ``text``; nothing where it is empty."""
+        """Show ``text``."""
         from keytrail.report.text import plain
 
         if self._is_seen:
-            self._talk.write(f"\r\x1b[K{plain(text)[:_WIDTH]}")
-            self._talk.flush()
+            self._write(plain(text)[:_WIDTH])
+            self._is_shown = True
+
+    def clear(self) -> None:
+        """Take the line away."""
+        if self._is_shown:
+            self._write("")
+            self._is_shown = False
+
+    def __enter__(self) -> None:
+        """Nothing is shown yet."""
+
+    def __exit__(self, *_: object) -> None:
+        """Leave the line to what is said next."""
+        self.clear()
+
+    def _write(self, text: str) -> None:
+        self._talk.write(f"\r\x1b[K{text}")
+        self._talk.flush()
 
 
 def question(command: Callable[..., None]) -> Callable[..., None]:

@@ -24,7 +24,10 @@ class Table:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """Rows under ``columns``, read once as they come, and how complete they are."""
+    """Rows under ``columns``, read once as they come, and how complete they are.
+
+    Times are Unix nanoseconds, durations and latencies seconds; nothing is ``None``.
+    """
 
     question: dict[str, str]
     """The question's name and what was asked for, as text that may be shown."""

@@ -32,6 +32,12 @@ _SEVERITY: Final = {"success": 1, "unknown": 1, "rate_limited": 2, "error": 2, "
 _SEVERITY_OF_FINDINGS: Final = 4
 _API_TOKEN: Final = 7
 _MILLISECOND: Final = 10**6
+_NOT_KNOWN: Final = "unknown"
+_PRODUCT: Final = {
+    "name": "keytrail",
+    "vendor_name": "keytrail",
+    "version": version("keytrail"),
+}
 
 
 def write(answer: Answer, data: TextIO, talk: TextIO) -> None:
@@ -70,12 +76,12 @@ def event(use: Mapping[str, Any]) -> dict[str, Any]:
                 "version": "1.6.0",
                 "profiles": ["trace"],
                 "uid": use["span_id"],
-                "product": {"name": "keytrail", "version": version("keytrail")},
+                "product": _PRODUCT,
             },
-            "actor": {"user": _user(use), "app_name": use["service"]},
+            "actor": {"user": _user(use), "app_name": use["service"] or _NOT_KNOWN},
             "token": {"type_id": _API_TOKEN, "type": "API Token"} if use["key"] else None,
             "api": {
-                "operation": " ".join(filter(None, (use["method"], use["route"] or use["path"]))),
+                "operation": _operation(use),
                 "service": {"name": use["service"]},
             },
             "src_endpoint": _source(use),
@@ -96,6 +102,10 @@ def event(use: Mapping[str, Any]) -> dict[str, Any]:
     return told
 
 
+def _operation(use: Mapping[str, Any]) -> str:
+    return " ".join(filter(None, (use["method"], use["route"] or use["path"]))) or _NOT_KNOWN
+
+
 def _severity(use: Mapping[str, Any]) -> int:
     found = _SEVERITY_OF_FINDINGS if use["findings"] else 0
     return max(found, _SEVERITY.get(use["outcome"], 1))
@@ -104,7 +114,7 @@ def _severity(use: Mapping[str, Any]) -> int:
 def _user(use: Mapping[str, Any]) -> dict[str, Any]:
     credential = {"uid": use["key_id"] or use["key"], "type": "API key"} if use["key"] else None
     return {
-        "name": use["owner"] or use["key_name"] or (use["key"] and "unknown"),
+        "name": use["owner"] or use["key_name"] or (use["key"] and _NOT_KNOWN),
         "uid": use["key"],
         "programmatic_credentials": [credential] if credential else None,
     }
@@ -113,7 +123,7 @@ def _user(use: Mapping[str, Any]) -> dict[str, Any]:
 def _source(use: Mapping[str, Any]) -> dict[str, Any]:
     """An outgoing use comes from the service; the class requires a source."""
     if use["direction"] == "outgoing" or use["client"] is None:
-        return {"svc_name": use["service"] or "unknown", "ip": use["client"]}
+        return {"svc_name": use["service"] or _NOT_KNOWN, "ip": use["client"]}
     return {"ip": use["client"]}
 
 

@@ -48,11 +48,11 @@ def _remote(address: Address, limits: Limits) -> Source:
     if address.kind == "jaeger":
         from keytrail.sources.jaeger import JaegerBackend
 
-        return SweptSource(JaegerBackend(address), limits)
+        return SweptSource(JaegerBackend(address, limits), limits)
     if address.kind == "clickhouse":
         from keytrail.sources.clickhouse.source import ClickHouseSource
 
         return ClickHouseSource(address, limits)
     from keytrail.sources.tempo import TempoBackend
 
-    return SweptSource(TempoBackend(address), limits)
+    return SweptSource(TempoBackend(address, limits), limits)

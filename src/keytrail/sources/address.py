@@ -42,12 +42,20 @@ _HINT: Final = (
     "hint: give an address such as clickhouse://host:8123/database, jaeger+http://host:16686 or "
     "tempo+https://host, or the name of a profile; docs/sources.md shows both"
 )
+_CLIENT: Final = "hint: name that one by 'client_certificate'"
 _COMMON: Final = frozenset(
     {"url", "headers", "tenant", "where", "lookback", "certificate"}
     | {"client_certificate", "client_key"}
 )
+_OPTIONS: Final = {
+    "clickhouse": frozenset({"table"}),
+    "jaeger": frozenset({"limit"}),
+    "tempo": frozenset({"limit", "window", "late"}),
+}
+"""What one kind of source alone can be told."""
 _VARIABLE: Final = re.compile(r"\$(\w+)")
 _DAYS: Final = re.compile(r"(\d{1,5})d")
+_HEADER: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _NAME: Final = re.compile(r"[\w.-]+")
 
 
@@ -133,6 +141,7 @@ def _of_url(text: str, profile: Mapping[str, Any], environ: Mapping[str, str]) -
     netloc = parts.netloc.rpartition("@")[2]
     whole = parts._replace(scheme="https" if secure else "http", netloc=netloc, query="")
     told = {**dict(parse_qsl(parts.query)), **profile}
+    _check(told, kind)
     return Address(
         kind=kind,
         url=whole.geturl().rstrip("/"),
@@ -147,13 +156,35 @@ def _of_url(text: str, profile: Mapping[str, Any], environ: Mapping[str, str]) -
     )
 
 
+def _check(told: Mapping[str, Any], kind: str) -> None:
+    known = _COMMON | _OPTIONS[kind]
+    if not told.keys() <= known:
+        names = ", ".join(sorted(known - {"url", "where"}))
+        raise CannotAnswer(
+            f"{_where(told)}a {kind} source has no such option\nhint: there are {names}"
+        )
+    if "client_key" in told and "client_certificate" not in told:
+        raise CannotAnswer(f"{_where(told)}'client_key' is of no certificate\n{_CLIENT}")
+
+
 def _headers(told: Mapping[str, Any], environ: Mapping[str, str]) -> tuple[tuple[str, Secret], ...]:
     headers = told.get("headers", {})
     if not isinstance(headers, dict) or not all(isinstance(one, str) for one in headers.values()):
         raise CannotAnswer(f"{_where(told)}'headers' is not a table of texts\n{_HINT}")
     if "tenant" in told:
         headers = {**headers, "X-Scope-OrgID": str(told["tenant"])}
-    return tuple((name, Secret(_filled(value, told, environ))) for name, value in headers.items())
+    return tuple((name, _header(name, value, told, environ)) for name, value in headers.items())
+
+
+def _header(name: str, value: str, told: Mapping[str, Any], environ: Mapping[str, str]) -> Secret:
+    """Return the value of a header, without the newline at the end of a file that it came from."""
+    filled = _filled(value, told, environ).strip()
+    if not (_HEADER.fullmatch(name) and filled.isascii() and filled.isprintable()):
+        raise CannotAnswer(
+            f"{_where(told)}a header among 'headers' cannot be sent\n"
+            "hint: its name and value are of printable ASCII, on one line"
+        )
+    return Secret(filled)
 
 
 def _filled(text: str, told: Mapping[str, Any], environ: Mapping[str, str]) -> str:
@@ -165,7 +196,12 @@ def _filled(text: str, told: Mapping[str, Any], environ: Mapping[str, str]) -> s
 
 
 def _file(told: Mapping[str, Any], name: str) -> Path | None:
-    return Path(str(told[name])).expanduser() if name in told else None
+    if name not in told:
+        return None
+    path = Path(str(told[name])).expanduser()
+    if not path.is_file():
+        raise CannotAnswer(f"{_where(told)}{name!r}: {path} is no file\nhint: give one in PEM")
+    return path
 
 
 def _lookback(told: Mapping[str, Any]) -> int:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import threading
 import time
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
 
 def _silence(_: str) -> None:
@@ -15,6 +17,10 @@ def _silence(_: str) -> None:
 
 
 _LEAST = 0.001
+
+
+class StoppedError(Exception):
+    """A limit was passed; says which, in words."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +32,7 @@ class Limits:
     """Most uses that are read from a source that has to be searched."""
     progress: Callable[[str], None] = _silence
     _begun: float = field(default_factory=time.monotonic)
+    _running: list[Callable[[], None]] = field(default_factory=list)
 
     def remaining(self) -> float | None:
         """Return the seconds that are left, at least some; ``None`` without a limit."""
@@ -33,13 +40,37 @@ class Limits:
             return None
         return max(self.seconds - (time.monotonic() - self._begun), _LEAST)
 
-    def passed(self, rows: int) -> str | None:
-        """Return which limit was passed after reading so many rows, in words."""
+    def check(self, rows: int = 0) -> None:
+        """Go on while there is time, and no more than ``rows`` are to be read.
+
+        Raises:
+            StoppedError: a limit was passed.
+        """
         if self.seconds is not None and time.monotonic() - self._begun > self.seconds:
-            return f"stopped after {self.seconds:g} seconds"
+            raise StoppedError(f"stopped after {self.seconds:g} seconds")
         if self.rows is not None and rows > self.rows:
-            return f"stopped after {self.rows:,} uses"
-        return None
+            raise StoppedError(f"stopped after {self.rows:,} {'use' if self.rows == 1 else 'uses'}")
+
+    @contextmanager
+    def interrupting(self, end: Callable[[], None]) -> Iterator[None]:
+        """Call ``end``, from another thread, when the time is over or the question is cancelled."""
+        timer = None if self.seconds is None else threading.Timer(self.remaining() or 0, end)
+        self._running.append(end)
+        if timer is not None:
+            timer.daemon = True
+            timer.start()
+        try:
+            yield
+        finally:
+            self._running.remove(end)
+            if timer is not None:
+                timer.cancel()
+                timer.join()
+
+    def interrupt(self) -> None:
+        """End what is running."""
+        for end in tuple(self._running):
+            end()
 
 
 NO_LIMITS = Limits()

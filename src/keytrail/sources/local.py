@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from contextlib import ExitStack, closing, contextmanager, suppress
 from typing import TYPE_CHECKING, Final
@@ -93,7 +92,7 @@ class LocalSource:
         now = time.time_ns()
         with ExitStack() as open_ones:
             store = open_ones.enter_context(closing(Store(self._home, query.reads)))
-            open_ones.enter_context(_interrupting(store, self._limits))
+            open_ones.enter_context(self._limits.interrupting(store.connection.interrupt))
             query.run(store)
             completeness = self._judge(query, now, store)
             return Found(_rows(store, open_ones.pop_all()), completeness)
@@ -113,27 +112,10 @@ class _OneReading(LocalSource):
 
     def _read_once(self, query: Query) -> Found:
         now = time.time_ns()
-        with _interrupting(self._store, self._limits):
+        with self._limits.interrupting(self._store.connection.interrupt):
             query.run(self._store)
             rows = self._store.connection.fetchall()
         return Found(rows, self._judge(query, now, self._store))
-
-
-@contextmanager
-def _interrupting(store: Store, limits: Limits) -> Iterator[None]:
-    """Interrupt what is read when its time is over."""
-    seconds = limits.remaining()
-    if seconds is None:
-        yield
-        return
-    timer = threading.Timer(seconds, store.connection.interrupt)
-    timer.daemon = True
-    timer.start()
-    try:
-        yield
-    finally:
-        timer.cancel()
-        timer.join()
 
 
 def _rows(store: Store, until_read: ExitStack) -> Iterator[Row]:

@@ -67,6 +67,11 @@ class Filter:
     """Columns of text, and what each must be."""
 
 
+def service_of(wanted: Filter) -> str | None:
+    """Return the one service that is asked for."""
+    return dict(wanted.equal).get("service")
+
+
 @dataclass(frozen=True, slots=True)
 class Grouping:
     """How uses are put together: those alike in ``by``, and in their part of the time."""

@@ -3,14 +3,23 @@
 from __future__ import annotations
 
 import json
+import re
 import tempfile
 from contextlib import ExitStack, closing, nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple, Protocol, TextIO
 
+from keytrail.sources.limits import StoppedError
 from keytrail.sources.local import LocalSource
-from keytrail.sources.source import HOUR, USE_COLUMNS, Completeness, Filter, Found
+from keytrail.sources.source import (
+    HOUR,
+    USE_COLUMNS,
+    Completeness,
+    Filter,
+    Found,
+    service_of,
+)
 from keytrail.sources.spans import use_of
 from keytrail.sources.worth import least, several_peppers
 
@@ -22,7 +31,8 @@ if TYPE_CHECKING:
     from keytrail.sources.source import Grouping, Identity
     from keytrail.sources.spans import AuditSpan
 
-_DIGITS: Final = 64
+_DIGITS: Final = re.compile(r"[0-9a-f]{1,64}", re.IGNORECASE)
+_WHOLE: Final = 64
 _MOST_TRACES: Final = 500
 """Traces that are read one by one; of more, everything of their time is searched instead."""
 
@@ -32,8 +42,11 @@ class Search:
     """What a backend is asked to find, and what it has to say of what it found."""
 
     wanted: Filter
-    """Times, keys, clients and traces; nothing else is asked for."""
+    """Times, keys, clients, traces and the service; nothing else is asked for."""
     limits: Limits
+    named: str | None = None
+    """Where given, only keys are asked for that go by this public id, or whose fingerprint, or
+    the one under the pepper before, begins so."""
     begins: int | None = None
     """Unix nanoseconds from which on the backend was searched."""
     ends: int = 0
@@ -41,6 +54,17 @@ class Search:
     """Why more uses may match."""
     bounded: list[str] = field(default_factory=list)
     """Why uses may be gone, or elsewhere."""
+    found: int = 0
+    """Uses so far."""
+
+    @property
+    def named_by_digits(self) -> bool:
+        """Whether ``named`` may be the beginning of a fingerprint."""
+        return self.named is not None and bool(_DIGITS.fullmatch(self.named))
+
+    def progress(self, where: str) -> None:
+        """Tell how far the search is."""
+        self.limits.progress(f"{self.found:,} uses found; searching {where}")
 
 
 class Backend(Protocol):
@@ -56,12 +80,18 @@ class Backend(Protocol):
 
         Raises:
             keytrail.sources.CannotAnswer: the backend does not answer, or not as it should.
+            keytrail.sources.limits.StoppedError: the time of the question is over.
         """
 
 
 def _earlier(since: int | None) -> int | None:
     """A call that was made since then may belong to one that began before."""
     return None if since is None else since - HOUR
+
+
+class _Asked(NamedTuple):
+    wanted: Filter
+    named: str | None
 
 
 class _Swept(NamedTuple):
@@ -79,7 +109,8 @@ class SweptSource:
     def __init__(self, backend: Backend, limits: Limits) -> None:
         self._backend = backend
         self._limits = limits
-        self._swept: dict[Filter, _Swept] = {}
+        self._swept: dict[_Asked, _Swept] = {}
+        self._unnamed: list[str] = []
         self._files = ExitStack()
 
     def close(self) -> None:
@@ -95,12 +126,12 @@ class SweptSource:
     def uses(self, wanted: Filter, limit: int | None) -> Found:
         """Return the newest ``limit`` uses, newest first."""
         swept = self._sweep(wanted)
-        return _judged(swept.source.uses(wanted, limit), swept)
+        return self._judged(swept.source.uses(wanted, limit), swept)
 
     def groups(self, wanted: Filter, grouping: Grouping) -> Found:
         """Return one row for each group of uses."""
         swept = self._sweep(wanted)
-        return _judged(swept.source.groups(wanted, grouping), swept)
+        return self._judged(swept.source.groups(wanted, grouping), swept)
 
     def flows(self, wanted: Filter, behalf: tuple[str, ...] | None = None) -> Found:
         """Return which key was sent by which service to which host."""
@@ -112,57 +143,75 @@ class SweptSource:
             if len(traces) <= _MOST_TRACES
             else Filter(_earlier(wanted.since), wanted.until)
         )
-        return _judged(swept.source.flows(wanted, behalf), swept, around)
+        return self._judged(swept.source.flows(wanted, behalf), swept, around)
 
     def identities(self, start: str) -> tuple[Identity, ...]:
-        """Return the fingerprints that begin with ``start`` or go by it."""
-        whole = Filter(keys=(start.lower(),)) if len(start) == _DIGITS else Filter()
-        return self._sweep(whole).source.identities(start)
+        """Return the fingerprints that begin with ``start`` or go by it.
 
-    def _sweep(self, wanted: Filter) -> _Swept:
+        Where they were not all found, every answer from here on says so.
+        """
+        is_whole = len(start) == _WHOLE
+        wanted = Filter(keys=(start.lower(),)) if is_whole else Filter()
+        swept = self._sweep(wanted, None if is_whole else start)
+        if swept.completeness.worth == "truncated":
+            self._unnamed += swept.completeness.reasons
+        return swept.source.identities(start)
+
+    def _sweep(self, wanted: Filter, named: str | None = None) -> _Swept:
         """Search once for what a filter has that a backend can look for."""
+        service = service_of(wanted)
         searched = Filter(
             since=wanted.since,
             until=wanted.until,
             keys=wanted.keys,
             clients=wanted.clients,
             traces=wanted.traces,
+            equal=() if service is None else (("service", service),),
         )
-        if searched not in self._swept:
-            self._swept[searched] = self._search(Search(searched, self._limits))
-        return self._swept[searched]
+        asked = _Asked(searched, named)
+        if asked not in self._swept:
+            self._swept[asked] = self._search(Search(searched, self._limits, named))
+        return self._swept[asked]
 
     def _search(self, search: Search) -> _Swept:
         home = Path(self._files.enter_context(tempfile.TemporaryDirectory(prefix="keytrail-")))
         segment = home / "live" / "found" / "found.ndjson"
         segment.parent.mkdir(parents=True)
+        seen = _Seen()
         with segment.open("w") as lines, closing(self._backend.find(search)) as spans:
-            seen = _write(spans, lines, search)
+            try:
+                _write(spans, lines, search, seen)
+            except StoppedError as stopped:
+                search.truncated.append(str(stopped))
         return _Swept(LocalSource(home), _completeness(search, seen))
+
+    def _judged(self, found: Found, *swept: _Swept) -> Found:
+        """Return what was found with the worth of what was searched."""
+        parts = [one.completeness for one in swept]
+        cut = found.completeness.worth == "truncated"
+        reasons = (*(found.completeness.reasons[:1] if cut else ()), *self._unnamed)
+        if reasons:
+            parts.insert(0, replace(parts[0], worth="truncated", reasons=reasons))
+        return Found(found.rows, least(*parts))
 
 
 @dataclass(slots=True)
 class _Seen:
-    uses: int = 0
     faulty: int = 0
     peppers: set[str] = field(default_factory=set)
 
 
-def _write(spans: Iterable[AuditSpan], lines: TextIO, search: Search) -> _Seen:
-    seen = _Seen()
+def _write(spans: Iterable[AuditSpan], lines: TextIO, search: Search, seen: _Seen) -> None:
     for span in spans:
         if not span.is_one:
             continue
+        search.limits.check(search.found + 1)
         use = use_of(span)
         lines.write(json.dumps(use) + "\n")
-        seen.uses += 1
+        search.found += 1
         seen.faulty += not span.has_fingerprint
         if "pepper_id" in use:
             seen.peppers.add(str(use["pepper_id"]))
-        if passed := search.limits.passed(seen.uses):
-            search.truncated.append(passed)
-            break
-    return seen
 
 
 def _completeness(search: Search, seen: _Seen) -> Completeness:
@@ -186,11 +235,3 @@ def _completeness(search: Search, seen: _Seen) -> Completeness:
         ends=search.ends,
         reasons=tuple(dict.fromkeys(reasons)),
     )
-
-
-def _judged(found: Found, *swept: _Swept) -> Found:
-    """Return what was found with the worth of what was searched."""
-    parts = [one.completeness for one in swept]
-    if found.completeness.worth == "truncated":
-        parts.append(replace(parts[0], worth="truncated", reasons=found.completeness.reasons[:1]))
-    return Found(found.rows, least(*parts))

@@ -1,28 +1,29 @@
 """Grafana Tempo as a source: TraceQL searches, each within the caps that it has.
 
-A search gives the first traces that it meets, not the newest, and says nothing of the others: a
-window that gave as many as the limit is cut in two. Of a trace with more matching spans than a
-search may show, all are read.
+A search gives the first traces that it meets, not the newest, and says nothing of the others. Of a
+trace with more matching spans than a search may show, all are read.
 """
 
 from __future__ import annotations
 
 import json
+import re
 import time
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final
 
 from keytrail import semconv
-from keytrail.sources.http import Http, TooSlowError
-from keytrail.sources.source import CannotAnswer
+from keytrail.sources.http import Http
+from keytrail.sources.source import service_of
 from keytrail.sources.spans import KEPT, NAMES, AuditSpan
 from keytrail.sources.tempo_traces import read_trace
-from keytrail.sources.windows import Window, bisect
+from keytrail.sources.windows import Bisection, LimitError, TooMuchError, Trace, Window
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterator, Mapping
+    from collections.abc import Generator, Iterable, Iterator, Mapping
 
     from keytrail.sources.address import Address
-    from keytrail.sources.source import Filter
+    from keytrail.sources.http import Answer
+    from keytrail.sources.limits import Limits
     from keytrail.sources.swept import Search
 
 _LIMIT: Final = 1_000
@@ -30,6 +31,8 @@ _LIMIT: Final = 1_000
 _MOST: Final = 262_144
 _SPANS: Final = 100
 _SECOND: Final = 10**9
+_AHEAD: Final = 5 * 60
+"""Seconds by which clocks may be ahead."""
 _LONGEST: Final = 168 * 3600
 """Seconds of the longest window that Tempo searches, unless the address says ``?window=``."""
 _AT_ONCE: Final = 200
@@ -42,20 +45,19 @@ _LATE: Final = (
     "wal.ingestion_time_range_slack is longer than the journal waits, say ?late=never"
 )
 _KEEPS: Final = "as far back as Tempo has kept its traces, which it does not tell"
-
-
-class _Found(NamedTuple):
-    traces: list[Any]
-    searched_all: bool
+_SEARCH: Final = "/api/search"
+_TELLS_STATUS: Final = {"/api/v2/traces": True, "/api/traces": False}
+"""Where a trace is, and whether a part of it says so; Tempo before 2.7 has the second alone."""
 
 
 class TempoBackend:
     """Finds spans in one Tempo."""
 
-    def __init__(self, address: Address) -> None:
+    def __init__(self, address: Address, limits: Limits) -> None:
         self._address = address
-        self._http = Http(address)
-        self._limit = address.number("limit", _LIMIT)
+        self._http = Http(address, limits)
+        limit = address.number("limit", _LIMIT)
+        self._traces = Bisection(limit, max(limit, _MOST))
         self._longest = address.number("window", _LONGEST)
         self._late = address.options.get("late") != "never"
         self._tells_parents = True
@@ -70,36 +72,31 @@ class TempoBackend:
         What arrived late lies where it arrived, so the time up to now is searched as well.
         """
         now = time.time_ns()
+        since, until = search.wanted.since, search.wanted.until
         search.bounded += [_KEEPS, *([_LATE] if self._late else [])]
-        search.begins = search.wanted.since or now - self._address.lookback
-        search.ends = search.wanted.until or now
+        search.begins = now - self._address.lookback if since is None else since
+        search.ends = until or now
         if search.wanted.traces is not None:
             for trace in search.wanted.traces:
                 yield from self._trace(trace, search)
             return
-        whole = Window(search.begins // _SECOND, max(search.ends, now) // _SECOND + 1)
-        for condition in _conditions(search.wanted):
+        last = max(search.ends, now) if self._late else search.ends
+        whole = Window(max(search.begins, 0) // _SECOND, last // _SECOND + _AHEAD)
+        for condition in _conditions(search):
             yield from self._windows(search, condition, whole)
 
     def _windows(self, search: Search, condition: str, whole: Window) -> Iterator[AuditSpan]:
-        def ask(window: Window) -> tuple[list[Any], bool]:
-            most = _MOST if window.begin >= window.end else self._limit
-            found = self._search(condition, window, most)
-            if found is None:
-                return [], False
-            if not found.searched_all:
-                search.truncated.append("Tempo stopped a search before its end")
-            return found.traces, len(found.traces) < most
+        def ask(window: Window, most: int) -> list[Trace]:
+            search.progress(window.told(_SECOND))
+            return self._search(search, condition, window, most)
 
-        for found in bisect(whole, self._longest, ask):
-            search.limits.progress(f"{len(found.page):,} traces")
+        for found in self._traces.search(whole, self._longest, ask):
             if not found.whole:
                 search.truncated.append("Tempo has more traces in a second than it tells")
-            for trace in found.page:
-                yield from self._of(trace, search)
+            for trace in found.traces:
+                yield from self._of(trace.content, search)
 
-    def _search(self, condition: str, window: Window, most: int) -> _Found | None:
-        """Return what one search gave; ``None`` where its window was too much for Tempo."""
+    def _search(self, search: Search, condition: str, window: Window, most: int) -> list[Trace]:
         query = {
             "q": f"{{ {condition} }} | select({_selected(parents=self._tells_parents)})",
             "start": window.begin,
@@ -107,45 +104,59 @@ class TempoBackend:
             "limit": most,
             "spss": _SPANS,
         }
-        try:
-            answer = self._http.get("/api/search", query)
-        except TooSlowError:
-            if window.begin >= window.end:
-                raise CannotAnswer(
-                    f"{self._address} is too slow\nhint: ask for less time"
-                ) from None
-            return None
-        if answer.status_code == 400 and self._tells_parents and _PARENT in answer.text:
+        answer = self._http.get(_SEARCH, query)
+        if answer.status == 400 and self._tells_parents and _PARENT in answer.text:
             self._tells_parents = False
-            return self._search(condition, window, most)
-        if answer.status_code == 400 and "exceeds" in answer.text and window.begin < window.end:
-            return None
-        found = self._http.json("/api/search", answer)
-        jobs = found.get("metrics") or {}
-        done = int(jobs.get("completedJobs", 0)) >= int(jobs.get("totalJobs", 0))
-        return _Found(found.get("traces") or [], done)
+            return self._search(search, condition, window, most)
+        self._see_to(answer)
+        found = self._http.object(_SEARCH, answer)
+        with self._http.reading(_SEARCH):
+            if _stopped_early(found.get("metrics") or {}):
+                search.truncated.append("Tempo stopped a search before its end")
+            return [*map(_trace, found.get("traces") or ())]
 
-    def _of(self, trace: Mapping[str, Any], search: Search) -> Iterator[AuditSpan]:
-        """Yield the matching spans of one trace; all of them where it has more than were shown."""
-        sets = trace.get("spanSets") or [trace.get("spanSet") or {}]
-        shown = [span for one in sets for span in one.get("spans") or ()]
-        if any(int(one.get("matched", 0)) > len(one.get("spans") or ()) for one in sets):
-            yield from self._trace(trace["traceID"], search)
+    def _see_to(self, answer: Answer) -> None:
+        """Tell what was too much from what is wrong."""
+        if answer.status != 400 or "exceeds" not in answer.text:
             return
-        for span in shown:
-            yield _span(trace["traceID"], span)
+        refused = str(self._http.refused(_SEARCH, answer))
+        if "limit" in answer.text.lower():
+            raise LimitError(refused)
+        raise TooMuchError(refused)
 
-    def _trace(self, trace_id: str, search: Search) -> Iterator[AuditSpan]:
-        path = f"/api/v2/traces/{trace_id.rjust(32, '0')}"
-        answer = self._http.get(path, {}, accept="application/protobuf")
-        if answer.status_code == 404:
-            return
-        if answer.status_code != 200:
-            raise self._http.refused("/api/v2/traces/…", answer)
-        trace = read_trace(answer.content, self._address)
-        if trace.partial:
-            search.truncated.append("Tempo gave a part of a trace only: it is too large for it")
-        yield from trace.spans
+    def _of(self, trace: Mapping[str, Any], search: Search) -> Iterable[AuditSpan]:
+        """Return the matching spans of one trace; all where it has more than were shown."""
+        with self._http.reading(_SEARCH):
+            sets = trace.get("spanSets") or [trace.get("spanSet") or {}]
+            shown = [span for one in sets for span in one.get("spans") or ()]
+            if all(int(one.get("matched", 0)) <= len(one.get("spans") or ()) for one in sets):
+                return [_span(trace["traceID"], span) for span in shown]
+        whole = self._trace(trace["traceID"], search)
+        if not whole:
+            search.truncated.append("Tempo does not give a trace that it has found")
+        return whole
+
+    def _trace(self, trace_id: str, search: Search) -> Iterable[AuditSpan]:
+        for path, tells_status in _TELLS_STATUS.items():
+            whole = f"{path}/{trace_id.rjust(32, '0')}"
+            answer = self._http.get(whole, {}, accept="application/protobuf")
+            if answer.status == 404:
+                continue
+            if answer.status != 200:
+                raise self._http.refused(f"{path}/…", answer)
+            trace = read_trace(answer.content, self._address, tells_status=tells_status)
+            if trace.partial:
+                search.truncated.append("Tempo gave a part of a trace only: it is too large for it")
+            return trace.spans
+        return ()
+
+
+def _trace(found: Mapping[str, Any]) -> Trace:
+    return Trace(found["traceID"], int(found.get("startTimeUnixNano", 0)) // _SECOND, found)
+
+
+def _stopped_early(jobs: Mapping[str, Any]) -> bool:
+    return int(jobs.get("completedJobs", 0)) < int(jobs.get("totalJobs", 0))
 
 
 def _selected(*, parents: bool) -> str:
@@ -153,10 +164,15 @@ def _selected(*, parents: bool) -> str:
     return ", ".join([*fields, *([_PARENT] if parents else [])])
 
 
-def _conditions(wanted: Filter) -> Iterator[str]:
+def _conditions(search: Search) -> Iterator[str]:
     """Yield the searches that find all that may match; each is about one span alone."""
+    wanted, service = search.wanted, service_of(search.wanted)
     audit = f'span.{semconv.SCHEMA_VERSION} = "{semconv.SCHEMA}"'
-    if wanted.keys is not None:
+    if service is not None:
+        audit += f" && resource.service.name = {_quoted(service)}"
+    if search.named is not None:
+        yield f"{audit} && ({_named(search)})"
+    elif wanted.keys is not None:
         for begin in range(0, len(wanted.keys), _AT_ONCE):
             names = (semconv.KEY_HASH, semconv.KEY_PREVIOUS_HASH)
             yield f"{audit} && {_any(names, wanted.keys[begin : begin + _AT_ONCE])}"
@@ -168,8 +184,22 @@ def _conditions(wanted: Filter) -> Iterator[str]:
         yield audit
 
 
+def _named(search: Search) -> str:
+    """Return what finds a key by its public id, or by the first digits of its fingerprint."""
+    terms = [f"span.{semconv.KEY_ID} = {_quoted(str(search.named))}"]
+    if search.named_by_digits:
+        starts = _quoted(f"{re.escape(str(search.named).lower())}.*")
+        hashes = (semconv.KEY_HASH, semconv.KEY_PREVIOUS_HASH)
+        terms += [f"span.{name} =~ {starts}" for name in hashes]
+    return " || ".join(terms)
+
+
+def _quoted(text: str) -> str:
+    return json.dumps(text, ensure_ascii=False)
+
+
 def _any(names: tuple[str, ...], values: tuple[str, ...]) -> str:
-    terms = [f"span.{name} = {json.dumps(value)}" for name in names for value in values]
+    terms = [f"span.{name} = {_quoted(value)}" for name in names for value in values]
     return f"({' || '.join(terms)})"
 
 

@@ -27,17 +27,21 @@ class TempoTrace(NamedTuple):
     """Some are missing."""
 
 
-def read_trace(content: bytes, address: Address) -> TempoTrace:
-    """Return the trace in the answer of ``/api/v2/traces``.
+def read_trace(content: bytes, address: Address, *, tells_status: bool) -> TempoTrace:
+    """Return the trace in the answer of ``/api/v2/traces``, or of ``/api/traces``, the bare trace.
 
     Raises:
         CannotAnswer: it is something else.
     """
     try:
+        if not tells_status:
+            bare = trace_pb2.TracesData.FromString(content)
+            return TempoTrace(tuple(_spans(bare.resource_spans)), partial=False)
         answer = _ANSWER.FromString(content)
     except DecodeError:
         raise CannotAnswer(
-            f"{address} answered something else than Tempo does\nhint: is it Tempo 2.7 or newer?"
+            f"{address} answered something else than Tempo does\n"
+            "hint: is this the address of its query API?"
         ) from None
     return TempoTrace(tuple(_spans(answer.trace.resource_spans)), answer.status == _PARTIAL)
 
