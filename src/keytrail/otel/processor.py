@@ -50,7 +50,10 @@ class AuditSpanProcessor(SpanProcessor):
 
     def _tell_outcome(self, span: Span) -> None:
         use = self._audit.open.get(span.context.span_id)
-        if use is None or not limits.has_room(span):
+        if use is None:
+            return
+        use.settle()
+        if not limits.has_room(span):
             return
         attributes = limits.held(span)
         told = use.outcome(span)
