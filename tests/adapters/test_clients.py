@@ -136,6 +136,9 @@ def test_a_redirect_to_another_host_is_a_second_use_with_findings(
     assert second["findings"] == ["wrong_host", "redirected"]
     assert second["attributes"]["keytrail.host_expected"] == "127.0.0.1"
     assert first["span_id"] != second["span_id"]
+    exported = {span["context"]["span_id"] for span in instrumented.exporter.spans}
+    for use in (first, second):
+        assert use["sampled"] is (f"0x{use['span_id']}" in exported)
 
 
 @FOLLOWING
