@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
 from keytrail.capture.adapters.taps import Hop, Tap, Wire, put
+from keytrail.capture.adapters.url_userinfo import sent_userinfo
 from keytrail.capture.challenge import lines_of
 from keytrail.capture.view import RequestView
 
@@ -105,7 +106,8 @@ def view(
         port=port,
         path=target.path,
         query=target.query.encode("utf-8", "surrogatepass"),
-        headers=_headers(headers, wanted),
+        headers=(sent := _headers(headers, wanted)),
+        userinfo=sent_userinfo(sent),
     )
 
 
@@ -121,7 +123,7 @@ def _headers(headers: Any, wanted: frozenset[str]) -> list[tuple[str, bytes]]:
 def _host(connection: Any) -> str:
     """Return the host that is called, whatever proxy the connection goes through."""
     host: str = getattr(connection, "_tunnel_host", None) or connection.host
-    return host
+    return host.lower()
 
 
 def _lower(name: str | bytes) -> str:
