@@ -8,7 +8,7 @@ from aiohttp.client import ClientSession
 from aiohttp.client_reqrep import ClientRequest, ClientResponse
 
 from keytrail.capture.adapters.taps import Hop, Tap, Wire, put
-from keytrail.capture.adapters.url_userinfo import minding_async, sent_userinfo
+from keytrail.capture.adapters.url_userinfo import minding_async, sent_userinfo, userinfo_in
 from keytrail.capture.challenge import lines_of
 from keytrail.capture.view import RequestView
 
@@ -67,11 +67,15 @@ def install(wire: Wire) -> list[Tap]:
         return tapped
 
     return [
-        put(ClientSession, "_request", minding_async(lambda _, __, url, **___: str(url))),
+        put(ClientSession, "_request", minding_async(_userinfo)),
         put(ClientSession, "_request", tapping_call),
         put(ClientRequest, "send", tapping_send),
         put(ClientResponse, "start", tapping_start),
     ]
+
+
+def _userinfo(_session: Any, _method: str, url: Any, **_: Any) -> bytes:
+    return userinfo_in(str(url))
 
 
 def _may_carry_key(reader: RequestReader, request: Any) -> bool:

@@ -82,15 +82,16 @@ def tap_clients(library: ModuleType, core: ModuleType, wire: Wire) -> list[Tap]:
     return [
         put(core.ConnectionPool, "handle_request", tapping_pool),
         put(core.AsyncConnectionPool, "handle_async_request", tapping_async_pool),
-        put(library.Client, "send", minding(_url)),
-        put(library.AsyncClient, "send", minding_async(_url)),
+        put(library.Client, "send", minding(_userinfo)),
+        put(library.AsyncClient, "send", minding_async(_userinfo)),
         put(library.Client, "send", tapping_client),
         put(library.AsyncClient, "send", tapping_async_client),
     ]
 
 
-def _url(_client: Any, request: Any, **_: Any) -> str:
-    return str(request.url)
+def _userinfo(_client: Any, request: Any, **_: Any) -> bytes:
+    userinfo: bytes = request.url.userinfo
+    return userinfo
 
 
 def _report_whole(wire: Wire, core: ModuleType, response: Any) -> None:

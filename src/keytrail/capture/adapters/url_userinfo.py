@@ -10,6 +10,8 @@ if TYPE_CHECKING:
 
     from keytrail.capture.view import Header
 
+    UserinfoOf = Callable[..., bytes]
+
 _current: ContextVar[bytes] = ContextVar("keytrail-userinfo", default=b"")
 """Of the call that is running; still percent-encoded."""
 
@@ -20,12 +22,20 @@ def sent_userinfo(headers: Iterable[Header]) -> bytes:
     return userinfo if userinfo and any(name == "authorization" for name, _ in headers) else b""
 
 
-def minding(url_of: Callable[..., str]) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Return what keeps the userinfo while a function calls; ``url_of`` takes its arguments."""
+def userinfo_in(url: str) -> bytes:
+    """Return what stands before the host of ``url``."""
+    if "@" not in url:
+        return b""
+    authority = url.partition("://")[2].replace("?", "/").replace("#", "/").partition("/")[0]
+    return authority.rpartition("@")[0].encode("utf-8", "surrogatepass")
+
+
+def minding(told: UserinfoOf) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Return what keeps the userinfo that ``told`` finds in a call's arguments until its end."""
 
     def tapping(call: Callable[..., Any]) -> Callable[..., Any]:
         def minded(*args: Any, **kwargs: Any) -> Any:
-            userinfo = _userinfo_in(url_of, args, kwargs)
+            userinfo = _found(told, args, kwargs)
             if userinfo == _current.get():
                 return call(*args, **kwargs)
             token = _current.set(userinfo)
@@ -39,7 +49,7 @@ def minding(url_of: Callable[..., str]) -> Callable[[Callable[..., Any]], Callab
     return tapping
 
 
-def minding_async(url_of: Callable[..., str]) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+def minding_async(told: UserinfoOf) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Return the same for a coroutine function."""
 
     def tapping(call: Callable[..., Any]) -> Callable[..., Any]:
@@ -51,7 +61,7 @@ def minding_async(url_of: Callable[..., str]) -> Callable[[Callable[..., Any]], 
                 _current.reset(token)
 
         def minded(*args: Any, **kwargs: Any) -> Any:
-            userinfo = _userinfo_in(url_of, args, kwargs)
+            userinfo = _found(told, args, kwargs)
             if userinfo == _current.get():
                 return call(*args, **kwargs)
             return within(userinfo, args, kwargs)
@@ -61,12 +71,8 @@ def minding_async(url_of: Callable[..., str]) -> Callable[[Callable[..., Any]], 
     return tapping
 
 
-def _userinfo_in(url_of: Callable[..., str], args: Any, kwargs: Any) -> bytes:
+def _found(told: UserinfoOf, args: Any, kwargs: Any) -> bytes:
     try:
-        url = url_of(*args, **kwargs)
-    except Exception:  # noqa: BLE001 - the client tells what is wrong with such arguments
+        return told(*args, **kwargs)
+    except Exception:  # noqa: BLE001 - the client says what is wrong with such arguments
         return b""
-    if "@" not in url:
-        return b""
-    authority = url.partition("://")[2].replace("?", "/").replace("#", "/").partition("/")[0]
-    return authority.rpartition("@")[0].encode("utf-8", "surrogatepass")
