@@ -31,6 +31,7 @@ TAPS = {
     "httpx2": "keytrail.capture.adapters.httpx2_tap",
     "aiohttp.client": "keytrail.capture.adapters.aiohttp_client_tap",
     "grpc": "keytrail.capture.adapters.grpc_tap",
+    "opentelemetry.instrumentation.grpc._server": "keytrail.capture.adapters.grpc_status_tap",
     "flask": "keytrail.capture.adapters.flask_tap",
     "tornado.httputil": "keytrail.capture.adapters.tornado_tap",
 }

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from importlib import import_module
+from importlib.util import find_spec
 from inspect import signature
 from typing import TYPE_CHECKING, Any
 
@@ -71,6 +73,22 @@ def _on_grpc_plugins() -> bool:
     return names == ["self", "service_url", "method_name", "callback"]
 
 
+def _on_grpc_statuses() -> bool:
+    import opentelemetry.instrumentation.grpc as instrumentation
+
+    contexts = (
+        ("_server", "_OpenTelemetryServicerContext"),
+        ("_aio_server", "_OpenTelemetryAioServicerContext"),
+    )
+    for module, name in contexts:
+        if find_spec(f"{instrumentation.__name__}.{module}") is None:
+            return False
+        context = getattr(import_module(f"{instrumentation.__name__}.{module}"), name)
+        if list(signature(context.__init__).parameters)[1:] != ["servicer_context", "active_span"]:
+            return False
+    return True
+
+
 LIBRARY_SEAMS = (
     Seam(
         "flask.Flask.__call__",
@@ -95,6 +113,13 @@ LIBRARY_SEAMS = (
         "grpcio",
         "keys in calls to gRPC servers are not seen",
         _on_grpc_servers,
+    ),
+    Seam(
+        "opentelemetry.instrumentation.grpc: servicer contexts",
+        "opentelemetry-instrumentation-grpc",
+        "calls to gRPC servers that end by abort_with_status, an exception, a cancellation or a "
+        "deadline read as successes",
+        _on_grpc_statuses,
     ),
     Seam(
         "urllib3.connection.HTTPConnection",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from opentelemetry.instrumentation.aiohttp_client import AioHttpClientInstrumentor
@@ -15,6 +16,8 @@ from opentelemetry.instrumentation.urllib import URLLibInstrumentor
 from opentelemetry.instrumentation.urllib3 import URLLib3Instrumentor
 
 from adapters.running_servers import MODES, Running, running_servers
+from apps.clients import OVER_HTTP2
+from support.http2 import http2_server
 from support.instrumented import Instrumented
 from support.servers import Server, http_server
 from support.sink import Sink, otlp_sink
@@ -79,14 +82,20 @@ def sink() -> Iterator[Sink]:
 
 
 @pytest.fixture
-def server() -> Iterator[Server]:
-    """A server under ``127.0.0.1``."""
-    with http_server() as server:
+def server(request: pytest.FixtureRequest) -> Iterator[Server]:
+    """A server under ``127.0.0.1``, of the HTTP that the test's client speaks."""
+    with _server_for(request)() as server:
         yield server
 
 
 @pytest.fixture
-def other_server() -> Iterator[Server]:
+def other_server(request: pytest.FixtureRequest) -> Iterator[Server]:
     """A server under another name, ``localhost``."""
-    with http_server("localhost") as server:
+    with _server_for(request)("localhost") as server:
         yield server
+
+
+def _server_for(request: pytest.FixtureRequest) -> Any:
+    parameters = getattr(request.node, "callspec", None)
+    client = parameters.params.get("client") if parameters is not None else None
+    return http2_server if client in OVER_HTTP2 else http_server

@@ -20,6 +20,9 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.testclient import TestClient
 
+import keytrail
+from apps.clients import CLIENTS
+from keytrail import activate
 from support.cases import F1, F2, K1, K2, PEPPER
 from support.instrumented import Instrumented
 from support.journals import uses_in
@@ -87,6 +90,29 @@ def test_uninstrumented_and_instrumented_again_is_seen_each_time(
         ("/2", True),
     ]
     assert len(untraced.exporter.spans) == 2
+
+
+def test_every_tap_is_taken_out_again(untraced: Instrumented, server: Server) -> None:
+    """Nothing of keytrail stays in any library, and the next activation is as good as the first."""
+    from opentelemetry.instrumentation.grpc import _server  # noqa: F401 - it is tapped once loaded
+
+    for number in range(2):
+        untraced.start()
+        active = activate._active
+        assert active is not None
+        assert len(active.taps) > 30
+        for name, client in CLIENTS.items():
+            client(f"{server.url}/{name}/{number}", KEY)
+        assert len(untraced.uses()) == len(CLIENTS) * (number + 1)
+        keytrail.uninstrument()
+        assert [tap for tap in active.taps if _is_ours(tap.owner.__dict__.get(tap.name))] == []
+        requests.get(server.url, headers=KEY, timeout=5)
+    assert len(uses_in(untraced.home)) == len(CLIENTS) * 2
+
+
+def _is_ours(function: Any) -> bool:
+    code = getattr(function, "__code__", None)
+    return code is not None and "keytrail/capture/adapters" in code.co_filename
 
 
 async def _answer(_: Any) -> Response:

@@ -1,6 +1,7 @@
 """Every client that keytrail sees the requests of, each as its users would call it.
 
-``python clients.py URL KEY`` calls ``URL/<client>`` with each; no word of keytrail is in here.
+``python clients.py URL KEY HTTP2_URL`` calls ``URL/<client>`` with each, and ``HTTP2_URL/<client>``
+with those that speak HTTP/2; no word of keytrail is in here.
 """
 
 from __future__ import annotations
@@ -45,17 +46,17 @@ def urllib_open(url: str, headers: Headers) -> int:
         return error.code
 
 
-def httpx_sync(url: str, headers: Headers, library: Any = httpx) -> int:
+def httpx_sync(url: str, headers: Headers, library: Any = httpx, **options: Any) -> int:
     """Call with httpx."""
-    with library.Client(follow_redirects=True) as client:
+    with library.Client(follow_redirects=True, **options) as client:
         return int(client.get(url, headers=headers).status_code)
 
 
-def httpx_async(url: str, headers: Headers, library: Any = httpx) -> int:
+def httpx_async(url: str, headers: Headers, library: Any = httpx, **options: Any) -> int:
     """Call with httpx in a task."""
 
     async def call() -> int:
-        async with library.AsyncClient(follow_redirects=True) as client:
+        async with library.AsyncClient(follow_redirects=True, **options) as client:
             return int((await client.get(url, headers=headers)).status_code)
 
     return asyncio.run(call())
@@ -69,6 +70,21 @@ def httpx2_sync(url: str, headers: Headers) -> int:
 def httpx2_async(url: str, headers: Headers) -> int:
     """Call with httpx2 in a task."""
     return httpx_async(url, headers, httpx2)
+
+
+def httpx_http2_sync(url: str, headers: Headers) -> int:
+    """Call with httpx over HTTP/2."""
+    return httpx_sync(url, headers, http1=False, http2=True)
+
+
+def httpx_http2_async(url: str, headers: Headers) -> int:
+    """Call with httpx over HTTP/2 in a task."""
+    return httpx_async(url, headers, http1=False, http2=True)
+
+
+def httpx2_http2_sync(url: str, headers: Headers) -> int:
+    """Call with httpx2 over HTTP/2."""
+    return httpx_sync(url, headers, httpx2, http1=False, http2=True)
 
 
 def aiohttp_client(url: str, headers: Headers) -> int:
@@ -107,8 +123,15 @@ TRACED: dict[str, Client] = {
 }
 """Those that follow redirects, and that newer releases of OpenTelemetry instrument."""
 CLIENTS = {**TRACED, "http_client": http_client}
+OVER_HTTP2: dict[str, Client] = {
+    function.__name__: function
+    for function in (httpx_http2_sync, httpx_http2_async, httpx2_http2_sync)
+}
+"""Those that newer releases instrument, too, and that only a server of HTTP/2 understands."""
 
 
 if __name__ == "__main__":
     for name, client in CLIENTS.items():
         client(f"{sys.argv[1]}/{name}", {"X-API-Key": sys.argv[2]})
+    for name, client in OVER_HTTP2.items():
+        client(f"{sys.argv[3]}/{name}", {"X-API-Key": sys.argv[2]})

@@ -20,7 +20,7 @@ from keytrail.capture.fingerprint import Peppers
 from keytrail.capture.inventory import CHECK_SECONDS, LISTING_SECONDS, Inventory
 from keytrail.capture.inventory_file import read_inventory
 from keytrail.capture.providers import Catalogue
-from keytrail.capture.reader import RequestReader, _raw_key_judge
+from keytrail.capture.reader import RequestReader, raw_key_judge
 from keytrail.settings import Secret, Settings
 from support.capture import PEPPERS, make_reader, make_view
 from support.cases import F1, F2, K1, K2, PEPPER
@@ -297,7 +297,7 @@ def test_a_raw_key_in_any_field_is_refused(tmp_path: Path, line: str, problem: s
     assert K1[8:] not in str(error.value)
 
 
-READER_IS_RAW = _raw_key_judge(PEPPERS, Catalogue.load())
+READER_IS_RAW = raw_key_judge(PEPPERS, Catalogue.load())
 
 
 def test_a_reader_names_the_owner(inventory: Path) -> None:

@@ -190,7 +190,7 @@ def test_a_users_pattern_works_after_a_fork(acme: Path) -> None:
         ('[[providers]]\nprovider = "x"\npath = "/x"', "provider 1: 'path' has no group (?P<key>"),
         ('[[providers]]\nprovider = "x"\nid = "x"', "provider 1: 'id' has no group"),
         ('providers = "x"', "'providers' is not a list"),
-        ("[[", "not a TOML file"),
+        ("[[", "not TOML"),
     ],
 )
 def test_a_catalogue_that_cannot_be_used(tmp_path: Path, content: str, problem: str) -> None:

@@ -19,11 +19,14 @@ class Server:
     port: int = 0
     routes: dict[str, tuple[int, dict[str, str]]] = field(default_factory=dict)
     requests: list[tuple[str, list[tuple[str, str]]]] = field(default_factory=list)
+    scheme: str = "http"
+    silent: bool = False
+    """Of HTTP/2: whether requests get no answer."""
 
     @property
     def url(self) -> str:
         """The base URL."""
-        return f"http://{self.host}:{self.port}"
+        return f"{self.scheme}://{self.host}:{self.port}"
 
 
 @contextmanager

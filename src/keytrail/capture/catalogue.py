@@ -25,12 +25,13 @@ from __future__ import annotations
 import json
 import os
 import re
-import sys
 from base64 import b64decode
 from dataclasses import dataclass, fields
 from functools import lru_cache
 from importlib import resources
 from typing import TYPE_CHECKING, Any
+
+from keytrail.capture.toml_file import read_toml
 
 try:
     import re2
@@ -41,12 +42,6 @@ except ImportError:
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
-
 
 _NOT_A_PATTERN = (re.error, getattr(re2, "error", AttributeError))
 
@@ -204,13 +199,7 @@ def read_providers(path: Path) -> tuple[Provider, ...]:
         CatalogueError: the file cannot be read or an entry cannot be used.
 
     """
-    try:
-        with path.open("rb") as file:
-            entries = tomllib.load(file).get("providers", [])
-    except OSError as error:
-        raise CatalogueError(f"{path}: {error.strerror}") from None
-    except ValueError as error:
-        raise CatalogueError(f"{path}: not a TOML file: {error}") from None
+    entries = read_toml(path, CatalogueError).get("providers", [])
     if not isinstance(entries, list):
         raise CatalogueError(f"{path}: 'providers' is not a list\nhint: write [[providers]]")
     return tuple(_checked_provider(entry, path, number) for number, entry in enumerate(entries, 1))

@@ -192,9 +192,15 @@ class Extraction:
                     self._take(found, Credential(_unquoted(value.strip()), ""), "cookie", field)
 
     def _read_userinfo(self, found: Found, userinfo: bytes, user_is_key: UserIsKey) -> None:
+        """Read userinfo; the header that a client makes of it is the same key, not another one."""
         user, _, password = userinfo.partition(b":")
         credential = choose_basic(_decoded(user), _decoded(password), user_is_key)
         encoded = tuple(part for part in (user, password) if b"%" in part)
+        for place, key in enumerate(found.keys):
+            if key.scheme == "basic" and key.raw == RawKey(credential.key):
+                found.keys[place] = key._replace(location="userinfo", field="userinfo", scheme=None)
+                found.secrets += _raw(encoded)
+                return
         credential = credential._replace(scheme="", secrets=(*credential.secrets, *encoded))
         self._take(found, credential, "userinfo", "userinfo")
 

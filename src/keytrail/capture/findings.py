@@ -121,6 +121,7 @@ class Cleartext:
         return view.scheme in ("http", "ws") and not self._is_near(view.host)
 
     def _find_near(self, host: str) -> bool:
+        host = host.rstrip(".")
         if host == "localhost" or host.endswith(".localhost") or serves(self._hosts, host):
             return True
         try:

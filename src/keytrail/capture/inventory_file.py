@@ -24,23 +24,17 @@ contains them.
 from __future__ import annotations
 
 import csv
-import re
-import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import islice
 from typing import TYPE_CHECKING, Final
 
 from keytrail.capture.entry import Entry, InventoryError, read_entry
+from keytrail.capture.toml_file import read_toml
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from keytrail.capture.entry import IsRaw
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
 
 MAX_FILE_BYTES: Final = 64 * 1024 * 1024
 MAX_ENTRIES: Final = 500_000
@@ -48,7 +42,6 @@ MAX_ENTRIES: Final = 500_000
 Listing = Callable[[], Iterable[Mapping[str, object]]]
 """The application's own inventory: returns all entries, each with the fields of a TOML table."""
 
-_POSITION = re.compile(r"\(at [^()]*\)$")
 _LISTS = ("hosts", "scopes")
 
 
@@ -89,12 +82,7 @@ def read_listing(listing: Listing, is_raw: IsRaw = lambda *_: False) -> tuple[En
 
 
 def _toml_fields(path: Path) -> Iterator[tuple[str, Mapping[str, object]]]:
-    try:
-        with path.open("rb") as file:
-            tables = tomllib.load(file).get("keys", [])
-    except tomllib.TOMLDecodeError as error:
-        position = _POSITION.search(str(error))
-        raise InventoryError(f"{path}: not TOML {position[0] if position else ''}") from None
+    tables = read_toml(path, InventoryError).get("keys", [])
     if not isinstance(tables, list) or not all(isinstance(table, dict) for table in tables):
         raise InventoryError(f"{path}: 'keys' is not a list of tables\nhint: write [[keys]]")
     for number, table in enumerate(tables, 1):

@@ -29,6 +29,15 @@ class LoadedPeppers(NamedTuple):
     """What kept a better origin from being used, with the path and never a value."""
 
 
+def is_there(settings: Settings) -> bool:
+    """Tell whether :func:`load_peppers` would find a pepper, and generate none."""
+    return (
+        settings.pepper is not None
+        or settings.pepper_file is not None
+        or (settings.home / GENERATED_NAME).exists()
+    )
+
+
 def load_peppers(settings: Settings) -> LoadedPeppers:
     """Return the peppers of ``settings``; never raises for what the file system does.
 

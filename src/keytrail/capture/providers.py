@@ -142,6 +142,7 @@ class Catalogue:
             self._by_field.setdefault(field, []).append(entry)
 
     def _find_serving(self, host: str) -> tuple[Provider, ...]:
+        host = host.rstrip(".")
         found = [*self._by_host.get(host, ())]
         for domain in _domains(host):
             found += [entry for entry in self._by_host.get(domain, ()) if entry not in found]
@@ -205,6 +206,7 @@ def _is_public(entry: Provider, key: bytes) -> bool:
 
 def serves(hosts: Iterable[str], host: str) -> bool:
     """Whether ``host`` is one of ``hosts``, or below one that begins with a dot."""
+    host = host.rstrip(".")
     return any(
         host == name or (name.startswith(".") and (host.endswith(name) or host == name[1:]))
         for name in hosts

@@ -68,7 +68,7 @@ class RequestReader:
 
     def __init__(self, settings: Settings, peppers: Peppers) -> None:
         catalogue = load_catalogue(settings)
-        self._inventory = Inventory(settings.inventory, is_raw=_raw_key_judge(peppers, catalogue))
+        self._inventory = Inventory(settings.inventory, is_raw=raw_key_judge(peppers, catalogue))
         self._entries = self._inventory.entries
         self._identifier = Identifier(peppers, catalogue, self._inventory)
         self._extraction = Extraction(settings, catalogue)
@@ -213,10 +213,13 @@ def _lasts(identified: Identified, lines: tuple[Header, ...]) -> bool:
     )
 
 
-def _raw_key_judge(peppers: Peppers, catalogue: Catalogue) -> IsRaw:
+def raw_key_judge(peppers: Peppers | None, catalogue: Catalogue) -> IsRaw:
+    """Return what tells a raw key in an inventory; without peppers, by its shape alone."""
+
     def is_raw(text: str, fingerprint: str | None) -> bool:
         key = text.encode("utf-8", "surrogatepass")
-        return bool(key) and (catalogue.is_secret(key) or fingerprint in peppers.all(key))
+        known = peppers.all(key) if peppers is not None else ()
+        return bool(key) and (catalogue.is_secret(key) or fingerprint in known)
 
     return is_raw
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
-from opentelemetry.trace import SpanContext, SpanKind, Status, StatusCode
+from opentelemetry.trace import SpanContext, SpanKind, Status, StatusCode, TraceFlags
 
 from keytrail import faults
 from keytrail.capture.outcome import outcome
@@ -166,12 +166,15 @@ def _challenges(status: int, challenges: Challenges) -> Sequence[str]:
 
 
 def further_call(parent: SpanContext, view: RequestView) -> tuple[SpanContext, DroppedCall]:
-    """Make a CLIENT span of the journal's own: child of ``parent`` where there is one."""
+    """Make a CLIENT span of the journal's own: child of ``parent`` where there is one.
+
+    It is unsampled, whatever its parent is: no ordinary trace ever has it.
+    """
     context = SpanContext(
         trace_id=parent.trace_id if parent.is_valid else _entropy.randrange(1, 1 << 128),
         span_id=_entropy.randrange(1, 1 << 64),
         is_remote=False,
-        trace_flags=parent.trace_flags,
+        trace_flags=TraceFlags(parent.trace_flags & ~TraceFlags.SAMPLED),
         trace_state=plain(parent.trace_state),
     )
     attributes = {

@@ -52,6 +52,7 @@ class AuditSpanProcessor(SpanProcessor):
             faults.report("processor.on_ending", error)
 
     def _tell_outcome(self, span: Span, use: OpenUse) -> None:
+        use.settle()
         if not limits.has_room(span):
             return
         attributes = limits.held(span)

@@ -13,7 +13,7 @@ from keytrail.capture.outcome import GRPC_NAMES, Outcome, Reason, is_grpc, outco
 from keytrail.otel import limits
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from opentelemetry.sdk.trace import ReadableSpan
 
@@ -42,6 +42,7 @@ class OpenUse:
 
     __slots__ = (
         "_request",
+        "ask_status",
         "carries_key",
         "challenges",
         "error",
@@ -68,6 +69,8 @@ class OpenUse:
         self.said = said
         self.status: int | None = None
         """What the wire said; where a span covers several hops, of the first one."""
+        self.ask_status: Callable[[], int | None] | None = None
+        """Tells at the span's end what the wire says, where only that knows."""
         self.challenges: Sequence[str] = ()
         """What the wire said of the key, where it was denied."""
         self.error: str | None = None
@@ -95,11 +98,15 @@ class OpenUse:
         found[semconv.SAMPLED] = span.context.trace_flags.sampled
         return found
 
+    def settle(self) -> None:
+        """Ask the wire for its status, while the request is still being answered."""
+        if self.ask_status is not None:
+            self.status = self.ask_status()
+
     def outcome(self, span: ReadableSpan) -> Outcome:
         """Tell how the use ended, from the wire and else from its span."""
         failed = self.error is not None or span.status.status_code is StatusCode.ERROR
-        status = self.status_in(limits.held(span))
-        return outcome(status, failed=failed or (status == 0 and bool(span._events)))
+        return outcome(self.status_in(limits.held(span)), failed=failed)
 
     def reason(self, attributes: Mapping[str, Any], told: Outcome) -> Reason | None:
         """Tell why the key was denied, where the response's challenge says so."""

@@ -14,7 +14,7 @@ from keytrail import faults
 from keytrail.otel import chain as chains
 from keytrail.otel.chain import Chain, chain_on
 from keytrail.otel.hops import Hop, KeylessHop, OwnHop, SpanHop, further_call
-from keytrail.otel.incoming import leave_in, read_carrier
+from keytrail.otel.incoming import incoming_of, leave_in, read_carrier
 from keytrail.otel.limits import held
 from keytrail.otel.use import is_call
 from keytrail.otel.verdict import StandIn
@@ -45,6 +45,17 @@ class TappedWire:
                 leave_in(carrier, incoming)
         except Exception as error:  # noqa: BLE001 - the request goes on
             faults.report("arrived", error)
+
+    def answering(self, status: Callable[[], int | None]) -> None:
+        """Let the use of the request in this context ask ``status`` when its span ends."""
+        try:
+            incoming = incoming_of()
+            if incoming is not None and incoming.span is not None:
+                use = self._audit.open.get(incoming.span.context.span_id)
+                if use is not None:
+                    use.ask_status = status
+        except Exception as error:  # noqa: BLE001 - the call goes on; its span tells the status
+            faults.report("answering", error)
 
     def refused(self, read: Callable[[], RequestView]) -> None:
         """Tell that a library refused to send a request: no use, but its error may tell a key."""

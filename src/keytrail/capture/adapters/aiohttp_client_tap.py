@@ -8,6 +8,7 @@ from aiohttp.client import ClientSession
 from aiohttp.client_reqrep import ClientRequest, ClientResponse
 
 from keytrail.capture.adapters.taps import Hop, Tap, Wire, put
+from keytrail.capture.adapters.url_userinfo import minding_async, sent_userinfo, userinfo_in
 from keytrail.capture.challenge import lines_of
 from keytrail.capture.view import RequestView
 
@@ -69,10 +70,15 @@ def install(wire: Wire) -> list[Tap]:
         return tapped
 
     return [
+        put(ClientSession, "_request", minding_async(_userinfo)),
         put(ClientSession, "_request", tapping_call),
         put(ClientRequest, "send", tapping_send),
         put(ClientResponse, "start", tapping_start),
     ]
+
+
+def _userinfo(_session: Any, _method: str, url: Any, **_: Any) -> bytes:
+    return userinfo_in(str(url))
 
 
 def _may_carry_key(reader: RequestReader, request: Any) -> bool:
@@ -84,6 +90,11 @@ def _may_carry_key(reader: RequestReader, request: Any) -> bool:
 
 def _view(wanted: frozenset[str], request: Any) -> RequestView:
     url = request.url
+    headers = [
+        (lower, value.encode("utf-8", "surrogateescape"))
+        for name, value in request.headers.items()
+        if (lower := name.lower()) in wanted
+    ]
     return RequestView(
         method=request.method,
         scheme=url.scheme,
@@ -91,9 +102,6 @@ def _view(wanted: frozenset[str], request: Any) -> RequestView:
         port=url.port,
         path=url.raw_path,
         query=url.raw_query_string.encode("utf-8", "surrogatepass"),
-        headers=[
-            (lower, value.encode("utf-8", "surrogateescape"))
-            for name, value in request.headers.items()
-            if (lower := name.lower()) in wanted
-        ],
+        headers=headers,
+        userinfo=sent_userinfo(headers),
     )

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
 from keytrail.capture.adapters.taps import Hop, Tap, Wire, put
+from keytrail.capture.adapters.url_userinfo import sent_userinfo
 from keytrail.capture.challenge import lines_of
 from keytrail.capture.view import RequestView
 
@@ -104,7 +105,8 @@ def view(
         port=port,
         path=path,
         query=query.encode("utf-8", "surrogatepass"),
-        headers=_headers(headers, wanted),
+        headers=(sent := _headers(headers, wanted)),
+        userinfo=sent_userinfo(sent),
     )
 
 
@@ -143,7 +145,7 @@ def _lines(headers: Any, wanted: frozenset[str]) -> Iterable[tuple[Any, Any]]:
 def _host(connection: Any) -> str:
     """Return the host that is called, whatever proxy the connection goes through."""
     host: str = getattr(connection, "_tunnel_host", None) or connection.host
-    return host
+    return host.lower()
 
 
 def _lower(name: str | bytes) -> str:

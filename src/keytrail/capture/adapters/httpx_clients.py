@@ -6,6 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from keytrail.capture.adapters.taps import Hop, Tap, Wire, put
+from keytrail.capture.adapters.url_userinfo import minding, minding_async, sent_userinfo
 from keytrail.capture.challenge import lines_of
 from keytrail.capture.view import RequestView
 
@@ -87,9 +88,16 @@ def tap_clients(library: ModuleType, core: ModuleType, wire: Wire) -> list[Tap]:
     return [
         put(core.ConnectionPool, "handle_request", tapping_pool),
         put(core.AsyncConnectionPool, "handle_async_request", tapping_async_pool),
+        put(library.Client, "send", minding(_userinfo)),
+        put(library.AsyncClient, "send", minding_async(_userinfo)),
         put(library.Client, "send", tapping_client),
         put(library.AsyncClient, "send", tapping_async_client),
     ]
+
+
+def _userinfo(_client: Any, request: Any, **_: Any) -> bytes:
+    userinfo: bytes = request.url.userinfo
+    return userinfo
 
 
 def _report_whole(wire: Wire, core: ModuleType, response: Any) -> None:
@@ -115,6 +123,11 @@ def _may_carry_key(reader: RequestReader, request: Any) -> bool:
 def _view(wanted: frozenset[str], request: Any) -> RequestView:
     url = request.url
     path, _, query = url.target.partition(b"?")
+    headers = [
+        (lower, value)
+        for name, value in request.headers
+        if (lower := name.decode("latin-1").lower()) in wanted
+    ]
     return RequestView(
         method=request.method.decode("latin-1"),
         scheme=url.scheme.decode("latin-1"),
@@ -122,9 +135,6 @@ def _view(wanted: frozenset[str], request: Any) -> RequestView:
         port=url.port,
         path=path.decode("latin-1"),
         query=query.partition(b"#")[0],
-        headers=[
-            (lower, value)
-            for name, value in request.headers
-            if (lower := name.decode("latin-1").lower()) in wanted
-        ],
+        headers=headers,
+        userinfo=sent_userinfo(headers),
     )

@@ -10,6 +10,7 @@ from requests.models import PreparedRequest
 from requests.sessions import Session
 
 from keytrail.capture.adapters.taps import Tap, Wire, holding, put
+from keytrail.capture.adapters.url_userinfo import minding, userinfo_in
 from keytrail.capture.view import RequestView
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ def install(wire: Wire) -> list[Tap]:
         return prepare_headers
 
     return [
+        put(Session, "send", minding(lambda _, request, **__: userinfo_in(str(request.url)))),
         put(Session, "send", holding(wire, "urllib3")),
         put(PreparedRequest, "prepare_headers", tapping_check),
     ]

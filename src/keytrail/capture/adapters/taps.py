@@ -46,6 +46,13 @@ class Wire(Protocol):
         hand to the propagator, an environ or an object; by default, the next plain dictionary.
         """
 
+    def answering(self, status: Callable[[], int | None]) -> None:
+        """Tell that the request that came in in this context is being answered.
+
+        ``status`` is asked when its span ends: the wire's own status code, or ``None`` where the
+        span tells it.
+        """
+
     def begin(
         self,
         may_carry_key: Callable[[], bool],

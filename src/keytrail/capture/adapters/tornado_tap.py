@@ -33,7 +33,7 @@ def _scope(request: HTTPServerRequest) -> dict[str, Any]:
         "path": request.path,
         "query_string": (request.query or "").encode("latin-1", "replace"),
         "headers": [
-            (name.encode("latin-1", "replace"), value.encode("utf-8", "surrogateescape"))
+            (name.encode("latin-1", "replace"), value.encode("latin-1", "replace"))
             for name, value in request.headers.get_all()
         ],
         "client": (request.remote_ip or "", 0),

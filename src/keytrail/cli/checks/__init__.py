@@ -6,8 +6,10 @@ from typing import TYPE_CHECKING, Final
 
 from keytrail.cli.checks import (
     activation,
+    catalogue,
     delivery,
     home,
+    inventory,
     libraries,
     pepper,
     seams,
@@ -28,6 +30,8 @@ _SUBJECTS: Final[tuple[Callable[[Settings, Mapping[str, str]], Iterable[Check]],
     switches.checks,
     variables.checks,
     pepper.checks,
+    catalogue.checks,
+    inventory.checks,
     home.checks,
     delivery.checks,
 )

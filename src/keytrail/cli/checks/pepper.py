@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from keytrail.capture.pepper import GENERATED_NAME, LoadedPeppers, load_peppers
+from keytrail.capture.pepper import GENERATED_NAME, LoadedPeppers, is_there, load_peppers
 from keytrail.cli.checks.check import Check
 from keytrail.cli.checks.storage import fleeting
 
@@ -23,15 +23,14 @@ def checks(settings: Settings, _environ: Mapping[str, str]) -> Iterator[Check]:
 
 
 def _pepper(settings: Settings) -> Check:
-    if settings.pepper is None and settings.pepper_file is None:
+    if not is_there(settings):
         generated = settings.home / GENERATED_NAME
-        if not generated.exists():
-            return Check(
-                "pepper",
-                "warn",
-                f"none is set: the first service makes one in {generated}",
-                _SET_ONE,
-            )
+        return Check(
+            "pepper",
+            "warn",
+            f"none is set: the first service makes one in {generated}",
+            _SET_ONE,
+        )
     return _loaded(load_peppers(settings))
 
 
