@@ -22,8 +22,11 @@ if TYPE_CHECKING:
     from keytrail.redaction.tally import Place
 
 _T = TypeVar("_T")
-_TOGETHER: Final = 8
+_TOGETHER: Final = 16
 """So many spans are asked for in one search: most hold nothing, and each search has its price."""
+_MOST_TOGETHER: Final = 64
+_FEWEST_TOGETHER: Final = 4
+"""Fewer are redacted one by one."""
 
 
 class Redactor:
@@ -47,12 +50,16 @@ class Redactor:
         if batch is None:
             return [withheld.span(span) for span in spans]
         passed: list[ReadableSpan] = []
-        for start in range(0, len(spans), _TOGETHER):
-            group = spans[start : start + _TOGETHER]
+        together, most = _TOGETHER, _MOST_TOGETHER
+        while len(passed) < len(spans):
+            group = spans[len(passed) : len(passed) + together]
             if _all_clean(batch, group):
                 passed += group
-            else:
+                together = min(2 * together, most)
+            elif len(group) <= _FEWEST_TOGETHER:
                 passed += [_closed(batch, span, Batch.span, withheld.span) for span in group]
+            else:
+                together, most = _FEWEST_TOGETHER, _TOGETHER
         return passed
 
     def logs(self, batch: Sequence[ReadableLogRecord]) -> list[ReadableLogRecord]:

@@ -18,6 +18,9 @@ caller can make redaction work."""
 LONG_TEXT: Final = 64 * 1024
 """Bytes from which on a text is read so that no content makes it dearer than its length."""
 
+MOST_TOGETHER: Final = 4 * LONG_TEXT
+"""Bytes of many texts that are searched at once."""
+
 
 class Region(NamedTuple):
     """Bytes from ``start`` up to ``end``, and why they must go."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 from keytrail.redaction.credentials import userinfo_before
 from keytrail.redaction.named import NamedValues
 from keytrail.redaction.pattern import Pattern
-from keytrail.redaction.regions import LONG_TEXT, merged
+from keytrail.redaction.regions import LONG_TEXT, MOST_TOGETHER, merged
 from keytrail.redaction.shapes import ShapedValues
 from keytrail.redaction.values import KnownValues
 
@@ -59,7 +59,11 @@ class Secrets:
 
         It says yes to what is long: to search that twice costs more than to take it apart.
         """
-        return len(data) > LONG_TEXT or self.written.is_in(data) or self.wanted.hinted(data)
+        return len(data) > LONG_TEXT or self.hinted_together(data)
+
+    def hinted_together(self, data: bytes) -> bool:
+        """Tell the same of many texts, none of which need be long for all to be."""
+        return len(data) > MOST_TOGETHER or self.written.is_in(data) or self.wanted.hinted(data)
 
     def regions(self, data: bytes) -> list[Region]:
         """Return where the secrets are, in order, none overlapping another."""
