@@ -6,6 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from keytrail.redaction import rebuild, sample
+from keytrail.redaction.clean import Clean
 from keytrail.redaction.editor import DroppingFreeText, Editor, Redacting, Withholding
 from keytrail.redaction.sample import Sample
 
@@ -138,16 +139,17 @@ class Batch:
         rules = self._rules
         wanted = self._moment.wanted(trace_id)
         if wanted is self._of_ring.wanted:
-            secrets, texts = self._of_ring, Sample(rules.names, self._moment.clean)
+            secrets, clean = self._of_ring, self._moment.clean
         else:
-            secrets, texts = rules.among(wanted), Sample(rules.names)
+            secrets, clean = rules.among(wanted), Clean()
+        texts = Sample(rules.names, clean)
         add(texts)
         overflowed = trace_id is not None and rules.memory.overflowed(trace_id)
         if not (overflowed or texts.suspicious or secrets.hinted(texts.joined())):
             texts.learn()
             if not always:
                 return item
-        redacting = Redacting(rules.names, secrets)
+        redacting = Redacting(rules.names, secrets, clean.names)
         editor: Editor = redacting
         if overflowed:
             editor = DroppingFreeText(redacting, Withholding(redacting.tally, "overflow"))

@@ -67,7 +67,9 @@ class Secrets:
 
     def regions(self, data: bytes) -> list[Region]:
         """Return where the secrets are, in order, none overlapping another."""
-        return self._all(data) if self.written.is_in(data) else merged(self.wanted.regions(data))
+        if self.written.is_in(data):
+            return self._all(data)
+        return merged(self.wanted.regions(data)) if self.wanted.hinted(data) else []
 
     def regions_of_item(self, data: bytes) -> list[Region]:
         """Return the same of a text that a caller may have made long to make it dear.

@@ -10,13 +10,13 @@ from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.util import BoundedList
 
 from keytrail.redaction import own
-from keytrail.redaction.clean import Clean
 
 if TYPE_CHECKING:
     from opentelemetry._logs import LogRecord
     from opentelemetry.sdk.resources import Resource
     from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 
+    from keytrail.redaction.clean import Clean
     from keytrail.redaction.names import SensitiveNames
 
 _STACKTRACE: Final = "exception.stacktrace"
@@ -44,9 +44,9 @@ class Sample:
         "suspicious",
     )
 
-    def __init__(self, names: SensitiveNames, clean: Clean | None = None) -> None:
+    def __init__(self, names: SensitiveNames, clean: Clean) -> None:
         self._names = names
-        self._clean = Clean() if clean is None else clean
+        self._clean = clean
         self._texts: list[Any] = []
         """Texts; beside them, rarely, what else a sequence holds."""
         self._raw: list[bytes] = []
