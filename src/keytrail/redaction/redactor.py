@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from keytrail.redaction.memory import KeyMemory
     from keytrail.redaction.names import SensitiveNames
+    from keytrail.redaction.pem import PrivateKeys
     from keytrail.redaction.regions import Region
     from keytrail.redaction.rules import Rules
     from keytrail.redaction.tally import Place
@@ -98,6 +99,12 @@ class Redactor:
         return lambda data: [
             one for one in secrets.regions(data) if data[one.start : one.end] != REDACTED
         ]
+
+    def private_keys(self) -> PrivateKeys:
+        """Return what finds the private keys of a text; raises as :meth:`search` does."""
+        if self._rules is None:
+            raise RuntimeError("redaction is not available")
+        return self._rules.private
 
     def _each(
         self,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 from keytrail.redaction.credentials import userinfo_before
 from keytrail.redaction.named import NamedValues
 from keytrail.redaction.pattern import Pattern
+from keytrail.redaction.pem import PrivateKeys
 from keytrail.redaction.regions import LONG_TEXT, MOST_TOGETHER, merged
 from keytrail.redaction.shapes import ShapedValues
 from keytrail.redaction.values import KnownValues
@@ -38,11 +39,14 @@ class Rules:
         self.known = KnownValues(memory)
         self._named = NamedValues(names)
         self._shaped = ShapedValues(shapes)
-        self._written = Pattern.anywhere(f"(?i:{self._named.expression})|{self._shaped.expression}")
+        self.private = PrivateKeys()
+        self._written = Pattern.anywhere(
+            f"(?i:{self._named.expression})|{self._shaped.expression}|{self.private.expression}"
+        )
 
     def among(self, wanted: Wanted) -> Secrets:
         """Return what to look for where ``wanted`` are the keys to look for by value."""
-        return Secrets(self._written, self._named, self._shaped, wanted)
+        return Secrets(self._written, self._named, self._shaped, self.private, wanted)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +56,7 @@ class Secrets:
     written: Pattern
     named: NamedValues
     shaped: ShapedValues
+    private: PrivateKeys
     wanted: Wanted
 
     def hinted(self, data: bytes) -> bool:
@@ -88,6 +93,7 @@ class Secrets:
 
     def _all(self, data: bytes) -> list[Region]:
         found = [*self.named.regions(data)]
+        found += self.private.regions(_left(data, found))
         found += self.shaped.regions(_left(data, found))
         found += self.wanted.regions(_left(data, found))
         return merged(found)
