@@ -18,8 +18,9 @@ _QUOTE: Final = rb"""(?P<quote>\\*["'`]|(?:%(?:25)*5[cC])*%(?:25)*(?:2[27]|60))"
 _OPENING: Final = re.compile(
     rb"(?P<list>[\[(]|%(?:25)*(?:5[bB]|28))?\s*" + _PREFIX + _QUOTE,
 )
-_NEXT_ELEMENT: Final = re.compile(rb"\s*(?:[,+]\s*)?" + _PREFIX + _QUOTE)
-_NEXT_PART: Final = re.compile(rb"[ \t]*(?:\+[ \t]*)?" + _PREFIX + _QUOTE)
+_NEXT: Final = re.compile(_PREFIX + _QUOTE)
+_SPACE: Final = re.compile(rb"\s*")
+_BLANK: Final = re.compile(rb"[ \t]*")
 _NAMES_ANOTHER: Final = re.compile(rb"[ \t]*(?:=>|[=:])")
 _WORD: Final = re.compile(rb"[A-Za-z0-9_.~+/-]")
 _STOP: Final = rb"""[#\s"'<>`\x00-\x1f]|\\["'nrtux]"""
@@ -80,7 +81,7 @@ def in_quotes(data: bytes, first: re.Match[bytes]) -> Iterator[tuple[int, int]]:
         yield start, end
         after = end + len(quote)
         if first["list"]:
-            element = _NEXT_ELEMENT.match(data, after)
+            element = _NEXT.match(data, _past(_SPACE, b",+", data, after))
         else:
             element = _next_part(data, after, element["quote"], stop)
 
@@ -101,7 +102,7 @@ def _next_part(data: bytes, after: int, quote: bytes, stop: int) -> re.Match[byt
 
     Another quote is more likely the one that closes what stands around all this.
     """
-    part = _NEXT_PART.match(data, after)
+    part = _NEXT.match(data, _past(_BLANK, b"+", data, after))
     if part is None:
         return None
     if part["quote"] != quote:
@@ -142,6 +143,20 @@ def _closing(data: bytes, start: int, quote: bytes, stop: int) -> int:
             return at - min(escapes, len(quote) - 1)
         at = data.find(quote[-1:], at + 1, stop)
     return len(data)
+
+
+def _past(blank: re.Pattern[bytes], signs: bytes, data: bytes, start: int) -> int:
+    """Return where what follows blanks and at most one of ``signs`` begins.
+
+    One expression for this would read the blanks again for each of them.
+    """
+    at = _run_end(blank, data, start)
+    return _run_end(blank, data, at + 1) if at < len(data) and data[at] in signs else at
+
+
+def _run_end(run: re.Pattern[bytes], data: bytes, start: int) -> int:
+    found = run.match(data, start)
+    return start if found is None else found.end()
 
 
 def _is_tripled(quote: bytes) -> bool:

@@ -11,7 +11,7 @@ from ahocorasick_rs import BytesAhoCorasick, Implementation, MatchKind
 from keytrail.redaction.clean import Clean
 from keytrail.redaction.pattern import Pattern
 from keytrail.redaction.regions import MOST_IN_ONE_TEXT, MOST_TOGETHER, Region
-from keytrail.redaction.spellings import Spelling, spellings
+from keytrail.redaction.spellings import PROBE, Spelling, spellings
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Set
@@ -23,6 +23,8 @@ PROBES_PER_CHUNK: Final = 55
 _DECOYS: Final = tuple(bytes((first, 0xFF)) * 4 for first in range(0xF8, 0xFD))
 """In no text, for UTF-8 has no such bytes: where few different bytes begin the patterns, the
 automaton would look for those bytes, which are in every text, instead."""
+_STRIDE: Final = 16 * 1024
+"""Bytes that are searched at once where what is found may be more than is wanted."""
 MOST_BESIDE: Final = 8
 """So many keys are looked for one by one before the automata are built anew."""
 
@@ -54,9 +56,12 @@ class Index:
 
     def found(self, data: bytes) -> Iterator[tuple[int, Spelling]]:
         """Yield where a probe is in ``data``, overlapping ones too, with each of its spellings."""
-        for number, start, _ in self._every.find_matches_as_indexes(data, overlapping=True):
-            for form in self._forms[self._probes[number]]:
-                yield start, form
+        for first in range(0, len(data), _STRIDE):
+            part = data[first : first + _STRIDE + PROBE - 1]
+            for number, start, _ in self._every.find_matches_as_indexes(part, overlapping=True):
+                if start < _STRIDE:
+                    for form in self._forms[self._probes[number]]:
+                        yield first + start, form
 
     @cached_property
     def _steady(self) -> Pattern:
