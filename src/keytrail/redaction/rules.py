@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -9,19 +10,24 @@ from keytrail.redaction.credentials import userinfo_before
 from keytrail.redaction.named import NamedValues
 from keytrail.redaction.pattern import Pattern
 from keytrail.redaction.pem import PrivateKeys
-from keytrail.redaction.regions import LONG_TEXT, MOST_TOGETHER, merged
+from keytrail.redaction.regions import LONG_TEXT, MOST_TOGETHER, Region, merged
 from keytrail.redaction.shapes import ShapedValues
 from keytrail.redaction.values import KnownValues
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     from keytrail.redaction.memory import KeyMemory
     from keytrail.redaction.names import SensitiveNames
-    from keytrail.redaction.regions import Region
     from keytrail.redaction.values import Wanted
 
 _LONGER_THAN_ANY_KEY: Final = 16 * 1024
+_MOST_PIECES: Final = 4
+"""So many parts of a long text are looked into."""
+_OVERLAP: Final = LONG_TEXT // 2
+"""Bytes of such a part that the next one has too: more than a name and all that is around it."""
+_ENDLESS: Final = re.compile(rb"[ \t]{256}|[^ \t\r\n]{2048}")
+"""In a part's end: what may belong to a name that began before it."""
 _LONGEST_BEGINNING: Final = 1024
 """Bytes that tell of every secret that it is one, wherever they are cut off behind them."""
 
@@ -79,24 +85,61 @@ class Secrets:
     def regions_of_item(self, data: bytes) -> list[Region]:
         """Return the same of a text that a caller may have made long to make it dear.
 
-        Where its beginning shows that, all the rest of it goes, unread.
+        It is read once as a whole, and again only around what may be a secret; where much is, or a
+        secret does not end, all the rest of the text goes, unread.
         """
         if len(data) <= LONG_TEXT:
             return self.regions(data)
-        if not self.written.is_in(data):
-            return merged(self.wanted.regions(data))
-        beginning = self._all(data[:LONG_TEXT])
-        if beginning and _fills(beginning[-1], LONG_TEXT):
-            start = userinfo_before(data, beginning[-1].start)
-            return merged([*beginning, beginning[-1]._replace(start=start, end=len(data))])
-        return self._all(data)
+        found = [*self._piece_by_piece(data)]
+        return merged([*found, *self.wanted.regions(_left(data, found))])
+
+    def _piece_by_piece(self, data: bytes) -> Iterator[Region]:
+        resume = 0
+        for _ in range(_MOST_PIECES):
+            hint = self.written.end_at(data, resume)
+            if hint < 0:
+                return
+            start = _start_of_word(data, resume, hint - _OVERLAP)
+            piece = data[start : hint + LONG_TEXT]
+            here = self._written_in(piece)
+            if not here and not self.written.is_in(piece):
+                yield from _moved(self._written_in(data[resume:]), resume)
+                return
+            yield from _moved(here, start)
+            stop = start + len(piece)
+            if stop == len(data):
+                return
+            if here and _fills(here[-1], len(piece)):
+                yield Region(userinfo_before(data, start + here[-1].start), len(data))
+                return
+            resume = stop - _OVERLAP
+            if _ENDLESS.search(data, resume, stop):
+                break
+        yield Region(resume, len(data))
 
     def _all(self, data: bytes) -> list[Region]:
+        found = self._written_in(data)
+        return merged([*found, *self.wanted.regions(_left(data, found))])
+
+    def _written_in(self, data: bytes) -> list[Region]:
+        """Return what its name or its form gives away."""
         found = [*self.named.regions(data)]
         found += self.private.regions(_left(data, found))
         found += self.shaped.regions(_left(data, found))
-        found += self.wanted.regions(_left(data, found))
         return merged(found)
+
+
+def _start_of_word(data: bytes, first: int, wanted: int) -> int:
+    """Return ``wanted``, or a little less: half a name must not be taken for a whole one."""
+    if wanted <= first:
+        return first
+    blank = data.rfind(b" ", max(first, wanted - _LONGEST_BEGINNING), wanted)
+    return wanted if blank < 0 else blank
+
+
+def _moved(regions: Iterable[Region], by: int) -> Iterator[Region]:
+    for one in regions:
+        yield one._replace(start=one.start + by, end=one.end + by)
 
 
 def _left(data: bytes, found: list[Region]) -> bytes:
