@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -26,8 +25,8 @@ _MOST_PIECES: Final = 4
 """So many parts of a long text are looked into."""
 _OVERLAP: Final = LONG_TEXT // 2
 """Bytes of such a part that the next one has too: more than a name and all that is around it."""
-_ENDLESS: Final = re.compile(rb"[ \t]{256}|[^ \t\r\n]{2048}")
-"""In a part's end: what may belong to a name that began before it."""
+_LONGEST_BLANK: Final = 256
+_LONGEST_WORD: Final = 2048
 _LONGEST_BEGINNING: Final = 1024
 """Bytes that tell of every secret that it is one, wherever they are cut off behind them."""
 
@@ -100,7 +99,7 @@ class Secrets:
             if hint < 0:
                 return
             start = _start_of_word(data, resume, hint - _OVERLAP)
-            piece = data[start : hint + LONG_TEXT]
+            piece = data[start : start + LONG_TEXT]
             here = self._written_in(piece)
             if not here and not self.written.is_in(piece):
                 yield from _moved(self._written_in(data[resume:]), resume)
@@ -113,7 +112,7 @@ class Secrets:
                 yield Region(userinfo_before(data, start + here[-1].start), len(data))
                 return
             resume = stop - _OVERLAP
-            if _ENDLESS.search(data, resume, stop):
+            if _is_endless(data[resume:stop]):
                 break
         yield Region(resume, len(data))
 
@@ -127,6 +126,12 @@ class Secrets:
         found += self.private.regions(_left(data, found))
         found += self.shaped.regions(_left(data, found))
         return merged(found)
+
+
+def _is_endless(end: bytes) -> bool:
+    """Tell whether a part ends with what may belong to a name that began before it."""
+    blanks = end.replace(b"\t", b" ")
+    return b" " * _LONGEST_BLANK in blanks or max(map(len, end.split()), default=0) > _LONGEST_WORD
 
 
 def _start_of_word(data: bytes, first: int, wanted: int) -> int:
