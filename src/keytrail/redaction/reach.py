@@ -12,15 +12,21 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-_PREFIX: Final = rb"(?:[bB][rR]?|[rR](?:[bBfF]|#{1,3})?|[fF][rR]?|[uU]8?|[LNEX@$]|@\$|\$@)?"
+_PREFIX: Final = (
+    rb"(?:[bB][rR]?|[rR](?:[bBfF]|(?:#|%(?:25)*23){1,3})?|[fF][rR]?|[uU]8?|[LNEX]"
+    rb"|(?:[@$]|%(?:25)*(?:40|24)){1,2})?"
+)
 """What languages put before a quote to say how it is to be read."""
 _QUOTE: Final = rb"""(?P<quote>\\*["'`]|(?:%(?:25)*5[cC])*%(?:25)*(?:2[27]|60))"""
+_BLANKS: Final = rb"(?:[ \t+]+|\\+t|%(?:25)*(?:09|20|2[bB]))*"
+"""Between two parts of a value; a plus joins them."""
+_SPACES: Final = rb"(?:[\s+]+|\\+[nrt]|%(?:25)*(?:0[9aAdD]|20|2[bB]))*"
 _OPENING: Final = re.compile(
-    rb"(?P<list>[\[(]|%(?:25)*(?:5[bB]|28))?\s*" + _PREFIX + _QUOTE,
+    rb"(?:(?P<list>[\[(]|%(?:25)*(?:5[bB]|28))" + _SPACES + rb")?\s*" + _PREFIX + _QUOTE
 )
 _NEXT: Final = re.compile(_PREFIX + _QUOTE)
-_SPACE: Final = re.compile(rb"\s*")
-_BLANK: Final = re.compile(rb"[ \t]*")
+_TO_PART: Final = re.compile(_BLANKS)
+_TO_ELEMENT: Final = re.compile(_SPACES + rb"(?:(?:,|%(?:25)*2[cC])" + _SPACES + rb")?")
 _NAMES_ANOTHER: Final = re.compile(rb"[ \t]*(?:=>|[=:])")
 _WORD: Final = re.compile(rb"[A-Za-z0-9_.~+/-]")
 _STOP: Final = rb"""[#\s"'<>`\x00-\x1f]|\\["'nrtux]"""
@@ -81,7 +87,7 @@ def in_quotes(data: bytes, first: re.Match[bytes]) -> Iterator[tuple[int, int]]:
         yield start, end
         after = end + len(quote)
         if first["list"]:
-            element = _NEXT.match(data, _past(_SPACE, b",+", data, after))
+            element = _NEXT.match(data, _run_end(_TO_ELEMENT, data, after))
         else:
             element = _next_part(data, after, element["quote"], stop)
 
@@ -102,7 +108,7 @@ def _next_part(data: bytes, after: int, quote: bytes, stop: int) -> re.Match[byt
 
     Another quote is more likely the one that closes what stands around all this.
     """
-    part = _NEXT.match(data, _past(_BLANK, b"+", data, after))
+    part = _NEXT.match(data, _run_end(_TO_PART, data, after))
     if part is None:
         return None
     if part["quote"] != quote:
@@ -143,15 +149,6 @@ def _closing(data: bytes, start: int, quote: bytes, stop: int) -> int:
             return at - min(escapes, len(quote) - 1)
         at = data.find(quote[-1:], at + 1, stop)
     return len(data)
-
-
-def _past(blank: re.Pattern[bytes], signs: bytes, data: bytes, start: int) -> int:
-    """Return where what follows blanks and at most one of ``signs`` begins.
-
-    One expression for this would read the blanks again for each of them.
-    """
-    at = _run_end(blank, data, start)
-    return _run_end(blank, data, at + 1) if at < len(data) and data[at] in signs else at
 
 
 def _run_end(run: re.Pattern[bytes], data: bytes, start: int) -> int:
