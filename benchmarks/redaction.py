@@ -1,7 +1,8 @@
 """What redaction costs a span, beside what others pay for reading less of it.
 
-``python -m benchmarks.redaction``: every side redacts the same spans in every round, in batches of
-512 and of one, after other memory was touched as it is between two exports.
+``python -m benchmarks.redaction``: in every round every side redacts the same spans, which nobody
+has seen before, in batches of 512 and of one, after other memory was touched as it is between two
+exports.
 """
 
 from __future__ import annotations
@@ -29,7 +30,8 @@ SHAPES = (25, 50, 100, 200, 326)
 SIZES = (1, 2, 4, 8, 16, 32)
 """Kilobytes that a span's attribute has more."""
 _OTHER_MEMORY = bytearray(16 * 1024 * 1024)
-_OURS = ("keytrail", "keytrail, same frames")
+_OURS = "keytrail"
+_SAME = "keytrail, same frames"
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,16 +63,14 @@ def measure(effort: float) -> Figures:
 
 
 def _batches(size: int, rounds: int) -> dict[str, float]:
-    ours = redactor()
-    sides: dict[str, Callable[[], Side]] = {}
-    for name in _OURS:
-        sides[name] = _redacting(ours, spans(size, same_frames="same" in name))
-    for package in installed():
-        sides[package] = side(package, spans(size, same_frames=False))
-    found: dict[str, list[float]] = {name: [] for name in sides}
-    for _ in range(rounds):
-        for name in (*sides, *reversed(sides)):
-            found[name].append(_timed(sides[name]) / size)
+    names = (_OURS, _SAME, *installed())
+    ours = {name: redactor() for name in (_OURS, _SAME)}
+    found: dict[str, list[float]] = {name: [] for name in names}
+    for number in range(2 * rounds):
+        for name in names if number % 2 else reversed(names):
+            batch = spans(size, same_frames=name == _SAME, seed=number)
+            prepare = _redacting(ours[name], batch) if name in ours else side(name, batch)
+            found[name].append(_timed(prepare) / size)
     return {name: median(seconds) for name, seconds in found.items()}
 
 

@@ -36,15 +36,15 @@ def redactor(keys: int = KEYS) -> Redactor:
 def spans(count: int, *, same_frames: bool, seed: int = 1) -> list[ReadableSpan]:
     """Return finished spans: 20 attributes, a URL, four captured headers, a 2 KB stack trace.
 
-    Ids, URLs and messages differ, and so do the frames of the stack traces unless they are to be
-    the ``same_frames`` everywhere.
+    Ids, URLs and messages differ, with the ``seed`` too, and so do the frames of the stack traces
+    unless they are to be the ``same_frames`` everywhere.
     """
     dice = random.Random(seed)
     exporter = InMemorySpanExporter()
     provider = TracerProvider(shutdown_on_exit=False)
     provider.add_span_processor(SimpleSpanProcessor(exporter))
     tracer = provider.get_tracer("benchmark")
-    frames = _frames(dice)
+    frames = _frames(random.Random(0))
     for _ in range(count):
         with tracer.start_as_current_span("GET /orders/{id}") as span:
             span.set_attributes(_attributes(dice))

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from keytrail.redaction import rebuild, sample
+from keytrail.redaction.clean import Clean
 from keytrail.redaction.editor import DroppingFreeText, Editor, Redacting, Withholding
 from keytrail.redaction.sample import Sample
 
@@ -22,9 +23,6 @@ if TYPE_CHECKING:
 
 _T = TypeVar("_T")
 
-_MOST_CLEAN: Final = 64
-"""So many resources and scopes are remembered to be clean."""
-
 
 class Batch:
     """Redacts one item at a time; a clean one is returned as the very same object.
@@ -36,31 +34,28 @@ class Batch:
         self._rules = rules
         self._moment = rules.known.now()
         self._of_ring = rules.among(self._moment.wanted(None))
-        self._clean: set[str] = set()
-        """Attribute names and stack frames in which no key of the ring was found."""
         self._around: dict[int, Any] = {}
 
     def all_clean(self, spans: Sequence[ReadableSpan]) -> bool:
         """Tell in one search whether nothing is secret in ``spans``; a doubt is a no."""
-        texts = Sample(self._rules.names, self._clean)
-        for span in spans:
-            context = span.context
-            if context is None or not self._is_of_ring(context.trace_id):
-                return False
-            if self._resource(span.resource) is not span.resource:
-                return False
-            if self._scope(span.instrumentation_scope) is not span.instrumentation_scope:
-                return False
-            sample.of_span(span, texts)
-        if texts.suspicious or self._of_ring.hinted(texts.joined()):
+        if not self._moment.only_ring({span.context.trace_id for span in spans}):
             return False
-        self._clean.update(texts.repeating)
+        texts = Sample(self._rules.names, self._moment.clean)
+        resource = scope = None
+        for span in spans:
+            if span.resource is not resource:
+                resource = span.resource
+                if self._resource(resource) is not resource:
+                    return False
+            if span.instrumentation_scope is not scope:
+                scope = span.instrumentation_scope
+                if self._scope(scope) is not scope:
+                    return False
+            sample.of_span(span, texts)
+        if texts.suspicious or self._of_ring.hinted_together(texts.joined()):
+            return False
+        texts.learn()
         return True
-
-    def _is_of_ring(self, trace_id: int) -> bool:
-        """Tell whether a trace asks for no more than the ring's keys."""
-        wanted = self._moment.wanted(trace_id)
-        return wanted is self._of_ring.wanted and not self._rules.memory.overflowed(trace_id)
 
     def span(self, span: ReadableSpan) -> ReadableSpan:
         """Return ``span``, or a redacted copy of it."""
@@ -119,7 +114,7 @@ class Batch:
     ) -> _T:
         """Return what many items have in common, redacted once: in a batch, or if clean in all."""
         clean = self._moment.clean
-        if clean.get(id(around)) is around:
+        if clean.holds(around):
             return around
         known: _T | None = self._around.get(id(around))
         if known is None:
@@ -127,8 +122,8 @@ class Batch:
                 around, partial(add, around), None, lambda editor: rebuilt(around, editor)
             )
             self._around[id(around)] = known
-            if known is around and len(clean) < _MOST_CLEAN:
-                clean[id(around)] = around
+            if known is around:
+                clean.keep(around)
         return known
 
     def _edited(
@@ -144,18 +139,17 @@ class Batch:
         rules = self._rules
         wanted = self._moment.wanted(trace_id)
         if wanted is self._of_ring.wanted:
-            secrets, clean = self._of_ring, self._clean
+            secrets, clean = self._of_ring, self._moment.clean
         else:
-            secrets, clean = rules.among(wanted), set()
+            secrets, clean = rules.among(wanted), Clean()
         texts = Sample(rules.names, clean)
         add(texts)
         overflowed = trace_id is not None and rules.memory.overflowed(trace_id)
         if not (overflowed or texts.suspicious or secrets.hinted(texts.joined())):
-            if texts.repeating:
-                clean.update(texts.repeating)
+            texts.learn()
             if not always:
                 return item
-        redacting = Redacting(rules.names, secrets)
+        redacting = Redacting(rules.names, secrets, clean.names)
         editor: Editor = redacting
         if overflowed:
             editor = DroppingFreeText(redacting, Withholding(redacting.tally, "overflow"))

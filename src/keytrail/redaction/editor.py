@@ -12,6 +12,8 @@ from keytrail.redaction.regions import REDACTED, replaced
 from keytrail.redaction.tally import Tally
 
 if TYPE_CHECKING:
+    from collections.abc import Set as AbstractSet
+
     from keytrail.redaction.names import SensitiveNames
     from keytrail.redaction.regions import Rule
     from keytrail.redaction.rules import Secrets
@@ -70,6 +72,8 @@ class Redacting:
 
     names: SensitiveNames
     secrets: Secrets
+    clean: AbstractSet[str] = frozenset()
+    """Names of attributes that need no search."""
     tally: Tally = field(default_factory=Tally)
 
     def text(self, text: str, place: Place) -> str:
@@ -97,7 +101,8 @@ class Redacting:
                 shown = self.text(name, place)
                 result[shown] = _each(value, lambda leaf: self._secret(leaf, place))
             else:
-                result[self.text(name, place)] = self.value(value, place)
+                shown = name if name in self.clean else self.text(name, place)
+                result[shown] = self.value(value, place)
         return result
 
     def _leaf(self, leaf: Any, place: Place) -> Any:

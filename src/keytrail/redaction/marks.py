@@ -19,7 +19,7 @@ class Marks:
     mark must do no harm. One thread at a time may mark, any may ask meanwhile.
     """
 
-    __slots__ = ("_added", "_newer", "_older", "_salt", "_span", "_width")
+    __slots__ = ("_added", "_any", "_newer", "_older", "_salt", "_span", "_width")
 
     def __init__(self, span: int) -> None:
         self._span = span
@@ -28,6 +28,7 @@ class Marks:
         self._salt = secrets.randbits(60)
         self._newer, self._older = self._blank(), self._blank()
         self._added = 0
+        self._any = False
 
     def add(self, marked: int) -> None:
         """Mark an id; to mark it again takes no room."""
@@ -38,8 +39,13 @@ class Marks:
             self._older = self._newer
             self._newer, self._added = self._blank(), 0
         self._added += 1
+        self._any = True
         for place in places:
             self._newer[place >> 3] |= 1 << (place & 7)
+
+    def __bool__(self) -> bool:
+        """Tell whether any id is marked."""
+        return self._any
 
     def __contains__(self, asked: int) -> bool:
         """Tell whether an id is marked; most that are not show it in their first bit."""

@@ -10,7 +10,7 @@ from keytrail.redaction.locks import fork_safe_lock
 from keytrail.redaction.marks import Marks
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Sequence, Set
 
     from keytrail.capture.key import RawKey
 
@@ -129,6 +129,15 @@ class KeyMemory:
         Very rarely, and only where many traces were, a trace is taken for one of them.
         """
         return trace_id in self._overflowed
+
+    def any_overflowed(self, trace_ids: Set[int]) -> bool:
+        """Tell whether a bound was hit for any of these traces."""
+        overflowed = self._overflowed
+        return bool(overflowed) and any(one in overflowed for one in trace_ids)
+
+    def any_bound(self, trace_ids: Set[int]) -> Set[int]:
+        """Return those of the traces to which keys are bound."""
+        return trace_ids & self._bound.keys()
 
     def bound(self, trace_id: int) -> tuple[Remembered, ...]:
         """Return the keys that are bound to ``trace_id``."""

@@ -28,9 +28,9 @@ _BEFORE: Final = (
 )
 """What may stand before a name: no part of a longer name, or an escape."""
 _INDEX: Final = rf"(?:\[\w*\]|\]|{_PERCENT}5b\w*{_PERCENT}5d|{_PERCENT}5d)?"
-_QUOTE: Final = r"\\*[\"']"
+_QUOTE: Final = r"\\*[\"'`]"
 _FOLLOWS_PLAINLY: Final = rf"(?:(?:{_QUOTE})?[ \t]*(?:=>|=|:)|{_QUOTE}[ \t]*,)[ \t]*"
-_ENCODED_QUOTE: Final = rf"(?:{_PERCENT}5c)*{_PERCENT}2[27]"
+_ENCODED_QUOTE: Final = rf"(?:{_PERCENT}5c)*{_PERCENT}(?:2[27]|60)"
 _ENCODED_BLANKS: Final = rf"(?:\+|{_PERCENT}20)*"
 _FOLLOWS_ENCODED: Final = (
     rf"(?:(?:{_ENCODED_QUOTE})?{_ENCODED_BLANKS}{_PERCENT}3[ad](?:{_PERCENT}3e)?"
@@ -51,7 +51,7 @@ _NAME, _TAIL, _SCHEME, _TOKEN, _USER, _VALUE = 1, 2, 3, 4, 5, 6
 _SIGN: Final = re.compile(rb"=>|[=:,]|%(?:25)*(?:3[ad]|2c)", re.IGNORECASE)
 _DECODED_SIGN: Final = {b"d": b"=", b"a": b":", b"c": b","}
 _ESCAPED_SEPARATOR: Final = re.compile(rb"%(?:25)*(?:5f|2d)", re.IGNORECASE)
-_QUOTE_CHARACTER: Final = re.compile(rb"[\"']|%(?:25)*2[27]")
+_QUOTE_CHARACTER: Final = re.compile(rb"[\"'`]|%(?:25)*(?:2[27]|60)")
 _ALREADY: Final = re.compile(REDACTED + rb"(?![A-Za-z0-9._~+/=-])")
 _KNOWN_SCHEME: Final = re.compile(
     rb"(?:bearer|basic|token|api-?key|key|negotiate|jwt|dpop|ssws|genie-?key|bot)(?:[ \t]+|\+)",

@@ -130,11 +130,7 @@ class SensitiveNames:
         """Tell whether only the value of an attribute decides what happens to it."""
 
     def _ordinary(self, attribute: str) -> bool:
-        return not (
-            attribute.startswith(own.PREFIX)
-            or attribute in own.ADDRESSES
-            or self._secret(attribute)
-        )
+        return attribute not in own.JUDGED and not self._secret(attribute)
 
     def _secret(self, attribute: str) -> bool:
         header = _HEADER_ATTRIBUTE.fullmatch(attribute)

@@ -14,6 +14,8 @@ FREE_TEXT: Final = "keytrail.outcome_message"
 _ONE_HASH: Final = frozenset({semconv.KEY_HASH, semconv.KEY_PREVIOUS_HASH})
 _MANY_HASHES: Final = frozenset({semconv.KEY_OTHER_HASHES, semconv.REDACTED_HASHES})
 HASHES: Final = _ONE_HASH | _MANY_HASHES
+JUDGED: Final = HASHES | {semconv.KEY_ID}
+"""Those whose values look like secrets to a search that does not know their names."""
 _HASH: Final = re.compile(r"[0-9a-f]{64}")
 _PEPPER_ID: Final = re.compile(r"[0-9a-f]{8}")
 _PUBLIC_ID: Final = re.compile(r"A(?:3T[0-9A-Z]|[A-Z]{2}A)[0-9A-Z]{16,124}")

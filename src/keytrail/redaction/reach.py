@@ -12,11 +12,23 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-_OPENING: Final = re.compile(
-    rb"""(?P<list>[\[(]|%(?:25)*(?:5[bB]|28))?\s*[bBuU]?"""
-    rb"""(?P<quote>\\*["']|(?:%(?:25)*5[cC])*%(?:25)*2[27])""",
+_PREFIX: Final = (
+    rb"(?:[bB][rR]?|[rR](?:[bBfF]|(?:#|%(?:25)*23){1,3})?|[fF][rR]?|[uU]8?|[LNEX]"
+    rb"|(?:[@$]|%(?:25)*(?:40|24)){1,2})?"
 )
-_NEXT_ELEMENT: Final = re.compile(rb"""\s*,\s*[bBuU]?(?P<quote>\\*["'])""")
+"""What languages put before a quote to say how it is to be read."""
+_QUOTE: Final = rb"""(?P<quote>\\*["'`]|(?:%(?:25)*5[cC])*%(?:25)*(?:2[27]|60))"""
+_BLANKS: Final = rb"(?:[ \t+]+|\\+t|%(?:25)*(?:09|20|2[bB]))*"
+"""Between two parts of a value; a plus joins them."""
+_SPACES: Final = rb"(?:[\s+]+|\\+[nrt]|%(?:25)*(?:0[9aAdD]|20|2[bB]))*"
+_OPENING: Final = re.compile(
+    rb"(?:(?P<list>[\[(]|%(?:25)*(?:5[bB]|28))" + _SPACES + rb")?\s*" + _PREFIX + _QUOTE
+)
+_NEXT: Final = re.compile(_PREFIX + _QUOTE)
+_TO_PART: Final = re.compile(_BLANKS)
+_TO_ELEMENT: Final = re.compile(_SPACES + rb"(?:(?:,|%(?:25)*2[cC])" + _SPACES + rb")?")
+_NAMES_ANOTHER: Final = re.compile(rb"[ \t]*(?:=>|[=:])")
+_WORD: Final = re.compile(rb"[A-Za-z0-9_.~+/-]")
 _STOP: Final = rb"""[#\s"'<>`\x00-\x1f]|\\["'nrtux]"""
 _END_IN_QUERY: Final = re.compile(_STOP + rb"""|&|;(?=\s|$|[\w.%\[\]-]+=)|[,)](?=\s)""")
 _END_IN_TEXT: Final = re.compile(
@@ -65,15 +77,44 @@ def opening(data: bytes, start: int, depth: int) -> re.Match[bytes] | None:
 
 
 def in_quotes(data: bytes, first: re.Match[bytes]) -> Iterator[tuple[int, int]]:
-    """Yield what the quotes enclose: one value, or every element of a list."""
+    """Yield what the quotes enclose: one value in all its parts, or every element of a list."""
     element: re.Match[bytes] | None = first
     stop = -1
     while element is not None:
-        start, quote = element.end(), element["quote"]
-        stop = stop if start <= stop else _line_end(data, start)
+        quote, start = _delimiter(data, element)
+        stop = stop if start <= stop else _line_end(data, start, quote)
         end = _closing(data, start, quote, stop)
         yield start, end
-        element = _NEXT_ELEMENT.match(data, end + len(quote)) if first["list"] else None
+        after = end + len(quote)
+        if first["list"]:
+            element = _NEXT.match(data, _run_end(_TO_ELEMENT, data, after))
+        else:
+            element = _next_part(data, after, element["quote"], stop)
+
+
+def _delimiter(data: bytes, element: re.Match[bytes]) -> tuple[bytes, int]:
+    """Return what closes the value, and where it begins: quotes may be doubled or tripled."""
+    quote, start = element["quote"], element.end()
+    if data.startswith(quote * 2, start):
+        return quote * 3, start + 2 * len(quote)
+    inside = start + len(quote)
+    if data.startswith(quote, start) and _WORD.match(data, inside):
+        return quote, inside
+    return quote, start
+
+
+def _next_part(data: bytes, after: int, quote: bytes, stop: int) -> re.Match[bytes] | None:
+    """Return the quote that opens where the value goes on: ``"a" "b"``, ``"a" + "b"``, ``''"b"``.
+
+    Another quote is more likely the one that closes what stands around all this.
+    """
+    part = _NEXT.match(data, _run_end(_TO_PART, data, after))
+    if part is None:
+        return None
+    if part["quote"] != quote:
+        return part if part.start("quote") == after and _WORD.match(data, part.end()) else None
+    end = _closing(data, part.end(), quote, stop) if part.end() < stop else part.end()
+    return None if _NAMES_ANOTHER.match(data, end + len(quote)) else part
 
 
 def in_query(data: bytes, start: int, depth: int) -> int:
@@ -96,7 +137,7 @@ def in_line(data: bytes, start: int, before: bytes) -> int:
 
 def _closing(data: bytes, start: int, quote: bytes, stop: int) -> int:
     """Return where ``quote`` closes again: inner quotes are escaped more often than it is."""
-    if quote[:1] == b"%":
+    if quote[:1] == b"%" or _is_tripled(quote):
         end = data.find(quote, start)
         return len(data) if end < 0 else end
     at = data.find(quote[-1:], start, stop)
@@ -110,9 +151,20 @@ def _closing(data: bytes, start: int, quote: bytes, stop: int) -> int:
     return len(data)
 
 
-def _line_end(data: bytes, start: int) -> int:
-    """Return where the line ends, or the text: a PEM block alone has lines inside its quotes."""
-    end = -1 if data.startswith(_PEM, start) else data.find(b"\n", start)
+def _run_end(run: re.Pattern[bytes], data: bytes, start: int) -> int:
+    found = run.match(data, start)
+    return start if found is None else found.end()
+
+
+def _is_tripled(quote: bytes) -> bool:
+    third, rest = divmod(len(quote), 3)
+    return not rest and third > 0 and quote == quote[:third] * 3
+
+
+def _line_end(data: bytes, start: int, quote: bytes) -> int:
+    """Return where the line ends, or the text where the quotes may enclose many lines."""
+    many = data.startswith(_PEM, start) or (quote[-1:] == b"`" and data.find(quote, start) >= 0)
+    end = -1 if many else data.find(b"\n", start)
     if end < 0:
         return len(data)
     return end - 1 if end > start and data[end - 1] == ord("\r") else end

@@ -17,13 +17,17 @@ if TYPE_CHECKING:
 
     from keytrail.redaction.memory import KeyMemory
     from keytrail.redaction.names import SensitiveNames
+    from keytrail.redaction.pem import PrivateKeys
     from keytrail.redaction.regions import Region
     from keytrail.redaction.rules import Rules
     from keytrail.redaction.tally import Place
 
 _T = TypeVar("_T")
-_TOGETHER: Final = 8
+_TOGETHER: Final = 16
 """So many spans are asked for in one search: most hold nothing, and each search has its price."""
+_MOST_TOGETHER: Final = 64
+_FEWEST_TOGETHER: Final = 4
+"""Fewer are redacted one by one."""
 
 
 class Redactor:
@@ -47,12 +51,16 @@ class Redactor:
         if batch is None:
             return [withheld.span(span) for span in spans]
         passed: list[ReadableSpan] = []
-        for start in range(0, len(spans), _TOGETHER):
-            group = spans[start : start + _TOGETHER]
+        together, most = _TOGETHER, _MOST_TOGETHER
+        while len(passed) < len(spans):
+            group = spans[len(passed) : len(passed) + together]
             if _all_clean(batch, group):
                 passed += group
-            else:
+                together = min(2 * together, most)
+            elif len(group) <= _FEWEST_TOGETHER:
                 passed += [_closed(batch, span, Batch.span, withheld.span) for span in group]
+            else:
+                together, most = _FEWEST_TOGETHER, _TOGETHER
         return passed
 
     def logs(self, batch: Sequence[ReadableLogRecord]) -> list[ReadableLogRecord]:
@@ -91,6 +99,12 @@ class Redactor:
         return lambda data: [
             one for one in secrets.regions(data) if data[one.start : one.end] != REDACTED
         ]
+
+    def private_keys(self) -> PrivateKeys:
+        """Return what finds the private keys of a text; raises as :meth:`search` does."""
+        if self._rules is None:
+            raise RuntimeError("redaction is not available")
+        return self._rules.private
 
     def _each(
         self,

@@ -12,11 +12,14 @@ if TYPE_CHECKING:
 Rule = Literal["name", "shape", "value", "not_a_hash", "overflow", "fault"]
 _TELLING: Final[tuple[Rule, ...]] = ("name", "shape", "value")
 REDACTED: Final = semconv.REDACTED.encode()
-MOST_IN_ONE_TEXT: Final = 256
+MOST_IN_ONE_TEXT: Final = 128
 """So many secrets are cut out of a text one by one; then all the rest of it goes. It bounds what a
 caller can make redaction work."""
 LONG_TEXT: Final = 64 * 1024
 """Bytes from which on a text is read so that no content makes it dearer than its length."""
+
+MOST_TOGETHER: Final = 4 * LONG_TEXT
+"""Bytes of many texts that are searched at once."""
 
 
 class Region(NamedTuple):

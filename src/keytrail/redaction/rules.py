@@ -8,19 +8,25 @@ from typing import TYPE_CHECKING, Final
 from keytrail.redaction.credentials import userinfo_before
 from keytrail.redaction.named import NamedValues
 from keytrail.redaction.pattern import Pattern
-from keytrail.redaction.regions import LONG_TEXT, merged
+from keytrail.redaction.pem import PrivateKeys
+from keytrail.redaction.regions import LONG_TEXT, MOST_TOGETHER, Region, merged
 from keytrail.redaction.shapes import ShapedValues
 from keytrail.redaction.values import KnownValues
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     from keytrail.redaction.memory import KeyMemory
     from keytrail.redaction.names import SensitiveNames
-    from keytrail.redaction.regions import Region
     from keytrail.redaction.values import Wanted
 
 _LONGER_THAN_ANY_KEY: Final = 16 * 1024
+_MOST_PIECES: Final = 4
+"""So many parts of a long text are looked into."""
+_OVERLAP: Final = LONG_TEXT // 2
+"""Bytes of such a part that the next one has too: more than a name and all that is around it."""
+_LONGEST_BLANK: Final = 256
+_LONGEST_WORD: Final = 2048
 _LONGEST_BEGINNING: Final = 1024
 """Bytes that tell of every secret that it is one, wherever they are cut off behind them."""
 
@@ -38,11 +44,14 @@ class Rules:
         self.known = KnownValues(memory)
         self._named = NamedValues(names)
         self._shaped = ShapedValues(shapes)
-        self._written = Pattern.anywhere(f"(?i:{self._named.expression})|{self._shaped.expression}")
+        self.private = PrivateKeys()
+        self._written = Pattern.anywhere(
+            f"(?i:{self._named.expression})|{self._shaped.expression}|{self.private.expression}"
+        )
 
     def among(self, wanted: Wanted) -> Secrets:
         """Return what to look for where ``wanted`` are the keys to look for by value."""
-        return Secrets(self._written, self._named, self._shaped, wanted)
+        return Secrets(self._written, self._named, self._shaped, self.private, wanted)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +61,7 @@ class Secrets:
     written: Pattern
     named: NamedValues
     shaped: ShapedValues
+    private: PrivateKeys
     wanted: Wanted
 
     def hinted(self, data: bytes) -> bool:
@@ -59,32 +69,82 @@ class Secrets:
 
         It says yes to what is long: to search that twice costs more than to take it apart.
         """
-        return len(data) > LONG_TEXT or self.written.is_in(data) or self.wanted.hinted(data)
+        return len(data) > LONG_TEXT or self.hinted_together(data)
+
+    def hinted_together(self, data: bytes) -> bool:
+        """Tell the same of many texts, none of which need be long for all to be."""
+        return len(data) > MOST_TOGETHER or self.written.is_in(data) or self.wanted.hinted(data)
 
     def regions(self, data: bytes) -> list[Region]:
         """Return where the secrets are, in order, none overlapping another."""
-        return self._all(data) if self.written.is_in(data) else merged(self.wanted.regions(data))
+        if self.written.is_in(data):
+            return self._all(data)
+        return merged(self.wanted.regions(data)) if self.wanted.hinted(data) else []
 
     def regions_of_item(self, data: bytes) -> list[Region]:
         """Return the same of a text that a caller may have made long to make it dear.
 
-        Where its beginning shows that, all the rest of it goes, unread.
+        It is read once as a whole, and again only around what may be a secret; where much is, or a
+        secret does not end, all the rest of the text goes, unread.
         """
         if len(data) <= LONG_TEXT:
             return self.regions(data)
-        if not self.written.is_in(data):
-            return merged(self.wanted.regions(data))
-        beginning = self._all(data[:LONG_TEXT])
-        if beginning and _fills(beginning[-1], LONG_TEXT):
-            start = userinfo_before(data, beginning[-1].start)
-            return merged([*beginning, beginning[-1]._replace(start=start, end=len(data))])
-        return self._all(data)
+        found = [*self._piece_by_piece(data)]
+        return merged([*found, *self.wanted.regions(_left(data, found))])
+
+    def _piece_by_piece(self, data: bytes) -> Iterator[Region]:
+        resume = 0
+        for _ in range(_MOST_PIECES):
+            hint = self.written.end_at(data, resume)
+            if hint < 0:
+                return
+            start = _start_of_word(data, resume, hint - _OVERLAP)
+            piece = data[start : start + LONG_TEXT]
+            here = self._written_in(piece)
+            if not here and not self.written.is_in(piece):
+                yield from _moved(self._written_in(data[resume:]), resume)
+                return
+            yield from _moved(here, start)
+            stop = start + len(piece)
+            if stop == len(data):
+                return
+            if here and _fills(here[-1], len(piece)):
+                yield Region(userinfo_before(data, start + here[-1].start), len(data))
+                return
+            resume = stop - _OVERLAP
+            if _is_endless(data[resume:stop]):
+                break
+        yield Region(resume, len(data))
 
     def _all(self, data: bytes) -> list[Region]:
+        found = self._written_in(data)
+        return merged([*found, *self.wanted.regions(_left(data, found))])
+
+    def _written_in(self, data: bytes) -> list[Region]:
+        """Return what its name or its form gives away."""
         found = [*self.named.regions(data)]
+        found += self.private.regions(_left(data, found))
         found += self.shaped.regions(_left(data, found))
-        found += self.wanted.regions(_left(data, found))
         return merged(found)
+
+
+def _is_endless(end: bytes) -> bool:
+    """Tell whether a part ends with what may belong to a name that began before it."""
+    blanks = end.replace(b"\t", b" ")
+    return b" " * _LONGEST_BLANK in blanks or max(map(len, end.split()), default=0) > _LONGEST_WORD
+
+
+def _start_of_word(data: bytes, first: int, wanted: int) -> int:
+    """Return ``wanted``, or a little less: half a name must not be taken for a whole one."""
+    if wanted <= first:
+        return first
+    blank = data.rfind(b" ", max(first, wanted - _LONGEST_BEGINNING), wanted)
+    return wanted if blank < 0 else blank
+
+
+def _moved(regions: Iterable[Region], by: int) -> Iterator[Region]:
+    for one in regions:
+        yield one._replace(start=one.start + by, end=one.end + by)
 
 
 def _left(data: bytes, found: list[Region]) -> bytes:

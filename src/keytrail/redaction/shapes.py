@@ -34,6 +34,8 @@ _DIGIT: Final = re.compile(rb"[0-9]")
 _DIGEST: Final = re.compile(rb"[0-9a-f]{40}|[0-9a-f]{64}|[0-9A-F]{40}|[0-9A-F]{64}|[0-9a-f]{128}")
 _MOST_OPENINGS: Final = 512
 """So many words that begin like a token are looked at in one text; then all the rest goes."""
+_MOST_FOR_NOTHING: Final = 16 * 1024
+"""Bytes of words that have a token's form and are none; behind more of them all the rest goes."""
 _SHORTEST_ANCHOR: Final = 2
 """So many bytes at the start of a weak token tell nothing of whether it is random."""
 
@@ -79,18 +81,20 @@ class ShapedValues:
         yield from self._without_opening(data)
 
     def _with_opening(self, data: bytes) -> Iterator[Region]:
-        resume = found = 0
+        resume = found = for_nothing = 0
         for _ in range(_MOST_OPENINGS):
             match = self._openings.search(data, resume)
             if match is None:
                 return
             begin, _ = match.span()
-            start, end = self._token(data, begin)
+            start, end, read = self._token(data, begin)
             resume = max(end, begin + 1)
             if start < end:
                 yield Region(start, end, "shape")
                 found += 1
-            if found == MOST_IN_ONE_TEXT:
+            else:
+                for_nothing += read - begin
+            if found == MOST_IN_ONE_TEXT or for_nothing > _MOST_FOR_NOTHING:
                 break
         yield Region(resume, len(data), "shape")
 
@@ -105,18 +109,23 @@ class ShapedValues:
             yield Region(_after(data, begin), resume, "shape")
         yield Region(resume, len(data), "shape")
 
-    def _token(self, data: bytes, begin: int) -> tuple[int, int]:
-        """Return the token that begins behind the boundary at ``begin``, or with it."""
+    def _token(self, data: bytes, begin: int) -> tuple[int, int, int]:
+        """Return the token that begins behind the boundary at ``begin``, or with it.
+
+        And how far was read to tell that there is none.
+        """
+        read = begin
         for start in (_after(data, begin), *([begin] if data[begin] in b"$%" else [])):
-            if self._any.end_at(data, start) < 0:
+            read = max(read, self._any.end_at(data, start))
+            if read == begin:
                 continue
             end = self._distinctive.end_at(data, start)
             weak_end = self._weak.end_at(data, start)
             if weak_end > end and _looks_random(data[start:weak_end]):
                 end = weak_end
             if end >= 0:
-                return start, _end_of_word(data, end)
-        return begin, begin
+                return start, _end_of_word(data, end), read
+        return begin, begin, read
 
 
 def _added(expression: str) -> Shape:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from keytrail.redaction.memory import Remembered
 
-PROBE: Final = 12
+PROBE: Final = 8
 """Bytes of a spelling that are looked for first; the whole is compared where they are found."""
 SHORTEST: Final = 4
 """A shorter key is not looked for by value: nothing tells it from an ordinary word or number."""

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Final
 from keytrail.redaction.regions import REDACTED, replaced
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from keytrail.redaction.redactor import Redactor
     from keytrail.redaction.regions import Region, Rule
 
@@ -31,6 +33,7 @@ class RedactedStream:
     def __init__(self, redactor: Redactor, trace_id: int | None = None) -> None:
         """Look for what ``redactor`` knows now, and for the keys of a trace too."""
         self._regions = redactor.search(trace_id)
+        self._private = redactor.private_keys()
         self._pending = b""
         self._before = b""
         self._within = False
@@ -43,6 +46,8 @@ class RedactedStream:
         """Return what can be told of all that came so far, and was not returned yet."""
         self._pending += block
         whole = self._pending.rfind(b"\n") + 1
+        if len(self._pending) < WINDOW:
+            whole = self._before_key(self._pending[:whole])
         lines, self._pending = self._pending[:whole], self._pending[whole:]
         passed = self._lines(lines)
         if len(self._pending) >= WINDOW:
@@ -63,7 +68,22 @@ class RedactedStream:
             first, rest = self._last_of_line(data[:end]), data[end:]
         if not self._regions(rest):
             return first + rest
-        return first + b"".join(map(self._line, rest.splitlines(keepends=True)))
+        return first + b"".join(map(self._line, self._apart(rest)))
+
+    def _apart(self, data: bytes) -> Iterator[bytes]:
+        """Yield every line; those of a private key together."""
+        start = 0
+        for begin, _, end in self._private.blocks(data):
+            first = max(start, data.rfind(b"\n", 0, begin) + 1)
+            yield from data[start:first].splitlines(keepends=True)
+            start = data.find(b"\n", max(begin, end)) + 1 or len(data)
+            yield data[first:start]
+        yield from data[start:].splitlines(keepends=True)
+
+    def _before_key(self, lines: bytes) -> int:
+        """Return where the line begins in which a private key begins that is not whole yet."""
+        begin = self._private.unended(lines)
+        return len(lines) if begin == len(lines) else lines.rfind(b"\n", 0, begin) + 1
 
     def _line(self, line: bytes) -> bytes:
         found = self._regions(line)

@@ -8,17 +8,23 @@ from typing import TYPE_CHECKING, Final
 
 from ahocorasick_rs import BytesAhoCorasick, Implementation, MatchKind
 
+from keytrail.redaction.clean import Clean
 from keytrail.redaction.pattern import Pattern
-from keytrail.redaction.regions import LONG_TEXT, MOST_IN_ONE_TEXT, Region
-from keytrail.redaction.spellings import Spelling, spellings
+from keytrail.redaction.regions import MOST_IN_ONE_TEXT, MOST_TOGETHER, Region
+from keytrail.redaction.spellings import PROBE, Spelling, spellings
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Set
 
     from keytrail.redaction.memory import KeyMemory, Remembered
 
-PROBES_PER_CHUNK: Final = 120
-"""Up to about this many short patterns are searched with vector instructions."""
+PROBES_PER_CHUNK: Final = 55
+"""With the decoys, as many short patterns as are surely searched with vector instructions."""
+_DECOYS: Final = tuple(bytes((first, 0xFF)) * 4 for first in range(0xF8, 0xFD))
+"""In no text, for UTF-8 has no such bytes: where few different bytes begin the patterns, the
+automaton would look for those bytes, which are in every text, instead."""
+_STRIDE: Final = 16 * 1024
+"""Bytes that are searched at once where what is found may be more than is wanted."""
 MOST_BESIDE: Final = 8
 """So many keys are looked for one by one before the automata are built anew."""
 
@@ -32,7 +38,7 @@ class Index:
         self._probes = sorted(self._forms)
         self._searches = [
             BytesAhoCorasick(
-                self._probes[start : start + PROBES_PER_CHUNK],
+                [*self._probes[start : start + PROBES_PER_CHUNK], *_DECOYS],
                 matchkind=MatchKind.LeftmostFirst,
                 implementation=Implementation.NoncontiguousNFA,
             ).find_matches_as_indexes
@@ -41,7 +47,7 @@ class Index:
 
     def hinted(self, data: bytes) -> bool:
         """Tell whether a probe is in ``data``."""
-        if len(data) > LONG_TEXT and self._probes:
+        if len(data) > MOST_TOGETHER and self._probes:
             return self._steady.is_in(data)
         for search in self._searches:  # noqa: SIM110 - twice as fast as any()
             if search(data):
@@ -50,9 +56,12 @@ class Index:
 
     def found(self, data: bytes) -> Iterator[tuple[int, Spelling]]:
         """Yield where a probe is in ``data``, overlapping ones too, with each of its spellings."""
-        for number, start, _ in self._every.find_matches_as_indexes(data, overlapping=True):
-            for form in self._forms[self._probes[number]]:
-                yield start, form
+        for first in range(0, len(data), _STRIDE):
+            part = data[first : first + _STRIDE + PROBE - 1]
+            for number, start, _ in self._every.find_matches_as_indexes(part, overlapping=True):
+                if start < _STRIDE:
+                    for form in self._forms[self._probes[number]]:
+                        yield first + start, form
 
     @cached_property
     def _steady(self) -> Pattern:
@@ -129,7 +138,7 @@ class _Ring:
         self.index = index
         self.newest = [key for key in keys if key not in index.keys]
         self.wanted = Wanted(index, self.newest)
-        self.clean: dict[int, object] = {}
+        self.clean = Clean()
 
     def followed_by(self, keys: tuple[Remembered, ...]) -> _Ring:
         """Return the ring as it is after other keys came."""
@@ -145,7 +154,14 @@ class Moment:
         self._ring = ring
         self._of_trace: dict[int, Wanted] = {}
         self.clean = ring.clean
-        """By identity, what held nothing secret as long as the ring has been the same."""
+        """What held nothing secret as long as the ring has been the same."""
+
+    def only_ring(self, trace_ids: Set[int]) -> bool:
+        """Tell whether no trace has a key beside the ring's, nor lost one."""
+        memory, ring = self._memory, self._ring.wanted
+        return not memory.any_overflowed(trace_ids) and all(
+            self.wanted(one) is ring for one in memory.any_bound(trace_ids)
+        )
 
     def wanted(self, trace_id: int | None) -> Wanted:
         """Return what to look for in the texts of a trace, or in a text without one."""
