@@ -27,8 +27,26 @@ MATERIALIZED: Final = {
     "outcome": "KeytrailOutcome",
     "client": "KeytrailClient",
     "route": "KeytrailRoute",
+    "path": "KeytrailPath",
 }
-"""The columns that the optional migration adds: what ``keys`` needs. Reading the map is dear."""
+"""The columns of a use for which the optional migration adds one. Reading the map is dear."""
+
+_PREVIOUS: Final = "KeytrailPreviousHash"
+_SPAN: Final = "KeytrailSpan"
+_NUMBER: Final = "KeytrailClientNumber"
+_REST: Final = "KeytrailRest"
+ADDED: Final = frozenset({*MATERIALIZED.values(), _PREVIOUS, _SPAN, _NUMBER, _REST})
+"""Every column that the migration adds."""
+
+_IN_REST: Final = (
+    *("environment", "method", "host", "status", "reason", "error", "user_agent"),
+    *("location", "field", "scheme", "findings", "sampled", "pepper_id"),
+)
+REST: Final = (
+    *(name for column in _IN_REST for name in NAMES[column]),
+    *(semconv.KEY_OTHER_HASHES, semconv.REDACTED_HASHES),
+)
+"""The attributes that are together in one column: what is alike in many uses."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,20 +57,24 @@ class Table:
     """Quoted."""
     is_json: bool
     """Attributes are JSON, not a map of texts."""
-    materialized: frozenset[str]
-    """The columns of a use that have one of their own."""
+    added: frozenset[str]
+    """The columns of the migration that are there."""
     forgets: bool
     """Old spans are dropped."""
 
     def attribute(self, name: str) -> str:
         """Return an attribute as text that may be null."""
+        if name == semconv.KEY_PREVIOUS_HASH and _PREVIOUS in self.added:
+            return f"nullIf({_PREVIOUS}, '')"
+        if name in REST and _REST in self.added:
+            return f"nullIf(JSONExtractString({_REST}, {_literal(name)}), '')"
         if self.is_json:
             return f"nullIf(toString(SpanAttributes.{_quoted(name)}), '')"
         return f"nullIf(SpanAttributes[{_literal(name)}], '')"
 
     def array(self, name: str) -> str:
         """Return an attribute that is an array as JSON."""
-        if self.is_json:
+        if self.is_json and _REST not in self.added:
             return f"toJSONString(SpanAttributes.{_quoted(name)})"
         return self.attribute(name)
 
@@ -64,7 +86,7 @@ class Table:
 
     def column(self, column: str) -> str:
         """Return a column of a use: text, number or moment, null where there is none."""
-        if column in self.materialized:
+        if self.has_own(column):
             return f"nullIf({MATERIALIZED[column]}, '')"
         if column in _OWN:
             return _OWN[column]
@@ -79,10 +101,30 @@ class Table:
         elements = f"JSONExtract(ifNull({self.array(name)}, '[]'), 'Array(String)')"
         return f"hasAny({elements}, {parameter})"
 
+    def has_own(self, column: str) -> bool:
+        """Tell whether the migration gave this column of a use one of its own."""
+        return MATERIALIZED.get(column) in self.added
+
+    @property
+    def span(self) -> str:
+        """A number for a span: spans with different numbers are different."""
+        return _SPAN if _SPAN in self.added else "cityHash64(TraceId, SpanId)"
+
+    @property
+    def client_number(self) -> str:
+        """The client as a number, which counts faster; 0 where it has none."""
+        return _NUMBER if _NUMBER in self.added else "toUInt32(0)"
+
+    @property
+    def client_without_number(self) -> str:
+        """The client where it has no number, else null."""
+        client = self.column("client")
+        return f"if({_NUMBER} = 0, {client}, NULL)" if _NUMBER in self.added else client
+
     @property
     def is_use(self) -> str:
         """The condition that a span is an audit span, which alone has an outcome of ours."""
-        if "outcome" in self.materialized:
+        if self.has_own("outcome"):
             return "KeytrailOutcome != ''"
         return self.equals(semconv.SCHEMA_VERSION, f"({_literal(semconv.SCHEMA)})")
 
@@ -112,7 +154,7 @@ def read_table(name: str, where: str, described: Mapping[str, str], engine: str)
     return Table(
         name=quoted(name),
         is_json=described["SpanAttributes"].startswith(("JSON", "Object")),
-        materialized=frozenset(one for one, own in MATERIALIZED.items() if own in described),
+        added=ADDED & described.keys(),
         forgets=" TTL " in engine,
     )
 
