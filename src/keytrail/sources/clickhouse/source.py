@@ -14,21 +14,19 @@ from urllib.parse import urlsplit
 import clickhouse_connect
 from clickhouse_connect.driver.exceptions import ClickHouseError
 
-from keytrail.journal.columns import COLUMNS
 from keytrail.sources.clickhouse import statements
 from keytrail.sources.clickhouse.modes import whole_answers
+from keytrail.sources.clickhouse.rows import as_uses
 from keytrail.sources.clickhouse.table import quoted, read_table
 from keytrail.sources.conditions import within
 from keytrail.sources.cut import cut
 from keytrail.sources.relation import identity
 from keytrail.sources.source import (
-    USE_COLUMNS,
     CannotAnswer,
     Completeness,
     Found,
     Grouping,
 )
-from keytrail.sources.spans import READ
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -85,7 +83,8 @@ class ClickHouseSource:
         """Return the newest ``limit`` uses, newest first."""
         most = None if limit is None else limit + 1
         statement = statements.uses(self._table, self._by_address(wanted), most)
-        found = Found(map(_use, self._rows(statement)), self._completeness(wanted))
+        uses = as_uses(self._rows(statement), self._table.told())
+        found = Found(uses, self._completeness(wanted))
         return found if limit is None else cut(found, limit)
 
     def groups(self, wanted: Filter, grouping: Grouping) -> Found:
@@ -194,10 +193,6 @@ def _later(begins: int, since: int | None) -> int | None:
     if begins <= 0:
         return None
     return begins if since is None else max(begins, since)
-
-
-def _use(row: Row) -> Row:
-    return tuple(READ[COLUMNS[name]](value) for name, value in zip(USE_COLUMNS, row, strict=True))
 
 
 def _known(row: Row) -> Row:

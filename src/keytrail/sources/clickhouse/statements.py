@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
 from keytrail import semconv
-from keytrail.sources.source import USE_COLUMNS, Filter
+from keytrail.sources.source import Filter
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -16,9 +16,8 @@ if TYPE_CHECKING:
     from keytrail.sources.clickhouse.table import Table
     from keytrail.sources.source import Grouping
 
-_FINAL_FIRST: Final = "ifNull(outcome, '') = 'unknown'"
+_ONE_OF_EACH: Final = "ORDER BY ifNull(outcome, '') = 'unknown' LIMIT 1 BY TraceId, SpanId"
 """Of a use that was told twice, the record that has an end."""
-_ONE_OF_EACH: Final = f"ORDER BY {_FINAL_FIRST} LIMIT 1 BY TraceId, SpanId"
 _NEWEST: Final = ("previous", "key_id", "key_name", "owner", "environment", "provider")
 _MEASURES: Final[dict[str, tuple[str, tuple[str, ...]]]] = {
     **{column: (f"argMax({column}, time)", (column, "time")) for column in _NEWEST},
@@ -135,12 +134,14 @@ def _of_keys(table: Table, keys: tuple[str, ...], statement: Statement) -> str:
 
 
 def uses(table: Table, wanted: Filter, limit: int | None) -> Statement:
-    """Return the statement for the newest ``limit`` uses."""
+    """Return the statement for the newest ``limit`` uses, told by :meth:`Table.told`."""
     statement = Statement()
-    shown = ", ".join(f"{table.column(column)} AS {column}" for column in USE_COLUMNS)
+    shown = ", ".join(f"{sql} AS {column}" for column, sql in table.told().items())
+    conditions = _conditions(table, wanted, statement)
+    final_first = f"ifNull({table.column('outcome')}, '') = 'unknown'"
     statement.sql = (
-        f"SELECT {shown} FROM {table.name} WHERE {_conditions(table, wanted, statement)} "
-        f"ORDER BY time DESC, trace_id, span_id, {_FINAL_FIRST} LIMIT 1 BY trace_id, span_id"
+        f"SELECT {shown} FROM {table.name} WHERE {conditions} "
+        f"ORDER BY time DESC, trace_id, span_id, {final_first} LIMIT 1 BY trace_id, span_id"
         + ("" if limit is None else f" LIMIT {limit:d}")
     )
     return statement
@@ -205,9 +206,7 @@ def _read_each_once(
     )
 
 
-def _read_in_traces(
-    table: Table, wanted: Filter, statement: Statement, traces: str | None
-) -> str:
+def _read_in_traces(table: Table, wanted: Filter, statement: Statement, traces: str | None) -> str:
     """Return the query for each use that matches, once, as flows need it: of these traces."""
     of_these = "" if traces is None else f" AND TraceId IN ({traces})"
     return f"{_read(table, wanted, _FLOW_READ, statement)}{of_these} {_ONE_OF_EACH}"

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from keytrail import semconv
 from keytrail.journal.columns import COLUMNS
-from keytrail.sources.source import CannotAnswer
+from keytrail.sources.source import USE_COLUMNS, CannotAnswer
 from keytrail.sources.spans import NAMES
 
 if TYPE_CHECKING:
@@ -38,15 +38,17 @@ _REST: Final = "KeytrailRest"
 ADDED: Final = frozenset({*MATERIALIZED.values(), _PREVIOUS, _SPAN, _NUMBER, _REST})
 """Every column that the migration adds."""
 
-_IN_REST: Final = (
-    *("environment", "method", "host", "status", "reason", "error", "user_agent"),
-    *("location", "field", "scheme", "findings", "sampled", "pepper_id"),
+IN_REST: Final = (
+    *("key_id", "key_name", "owner", "environment", "provider", "direction", "method", "route"),
+    *("host", "status", "outcome", "reason", "error", "user_agent", "location", "field", "scheme"),
+    *("findings", "sampled", "pepper_id"),
 )
+"""The columns of a use that are together in one: what is alike in many uses."""
 REST: Final = (
-    *(name for column in _IN_REST for name in NAMES[column]),
+    *(name for column in IN_REST for name in NAMES[column]),
     *(semconv.KEY_OTHER_HASHES, semconv.REDACTED_HASHES),
 )
-"""The attributes that are together in one column: what is alike in many uses."""
+"""The attributes in that column, which is their JSON."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +97,12 @@ class Table:
         names = [self.attribute(name) for name in NAMES[column]]
         text = names[0] if len(names) == 1 else f"coalesce({', '.join(names)})"
         return f"toInt64OrNull({text})" if COLUMNS[column] == "integer" else text
+
+    def told(self) -> dict[str, str]:
+        """Return what tells a whole use, by its column, and :data:`IN_REST` by ``rest``."""
+        rest = IN_REST if _REST in self.added else ()
+        told = {column: self.column(column) for column in USE_COLUMNS if column not in rest}
+        return {**told, "rest": _REST} if rest else told
 
     def has(self, name: str, parameter: str) -> str:
         """Return the condition that an array has any of some elements."""
