@@ -61,9 +61,10 @@ _MAY_BE_CUT: Final = (
 class ClickHouseSource:
     """Answers from one table, as :class:`keytrail.sources.Source` says."""
 
-    def __init__(self, address: Address, limits: Limits) -> None:
+    def __init__(self, address: Address, limits: Limits, client: Client | None = None) -> None:
+        """Connect to ``address``, where no ``client`` is connected already."""
         self._address = address
-        self._client = self._telling(lambda: _connected(address))
+        self._client = client or self._telling(lambda: _connected(address))
         self._modes = self._telling(lambda: whole_answers(self._client, limits.seconds))
         self._table = self._telling(self._described)
         self._begins: int | None = None
