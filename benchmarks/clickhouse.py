@@ -1,8 +1,8 @@
 """Questions to ClickHouse over three million uses, with and without the migration.
 
 ``python -m benchmarks.clickhouse``: the real engine, in this process; the query condition cache is
-off, since with it the second run of a predicate looks as if it had an index. With ``--repeated``, one
-use in ten thousand was delivered twice.
+off, since with it the second run of a predicate looks as if it had an index. With ``--repeated``
+one use in ten thousand was delivered twice.
 """
 
 from __future__ import annotations

@@ -201,14 +201,14 @@ def _read_each_once(
     matching = f"FROM {table.name} WHERE {conditions}"
     several = f"SELECT {table.span} {matching} GROUP BY 1 HAVING count() > 1"
     return (
-        f"SELECT {shown} {matching} AND {table.span} NOT IN ({several}) UNION ALL "
-        f"SELECT {shown} {matching} AND {table.span} IN ({several}) {_ONE_OF_EACH}"
+        f"SELECT {shown} {matching} AND {table.span} GLOBAL NOT IN ({several}) UNION ALL "
+        f"SELECT {shown} {matching} AND {table.span} GLOBAL IN ({several}) {_ONE_OF_EACH}"
     )
 
 
 def _read_in_traces(table: Table, wanted: Filter, statement: Statement, traces: str | None) -> str:
     """Return the query for each use that matches, once, as flows need it: of these traces."""
-    of_these = "" if traces is None else f" AND TraceId IN ({traces})"
+    of_these = "" if traces is None else f" AND TraceId GLOBAL IN ({traces})"
     return f"{_read(table, wanted, _FLOW_READ, statement)}{of_these} {_ONE_OF_EACH}"
 
 

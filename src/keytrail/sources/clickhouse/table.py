@@ -107,7 +107,15 @@ class Table:
     def has(self, name: str, parameter: str) -> str:
         """Return the condition that an array has any of some elements."""
         elements = f"JSONExtract(ifNull({self.array(name)}, '[]'), 'Array(String)')"
-        return f"hasAny({elements}, {parameter})"
+        return f"{self._may_have(name)} AND hasAny({elements}, {parameter})"
+
+    def _may_have(self, name: str) -> str:
+        """Return a condition that is quickly told, and met where the attribute is there."""
+        if name in REST and _REST in self.added:
+            return f"position({_REST}, {_literal(name)}) > 0"
+        if self.is_json:
+            return f"{self.attribute(name)} IS NOT NULL"
+        return f"mapContains(SpanAttributes, {_literal(name)})"
 
     def has_own(self, column: str) -> bool:
         """Tell whether the migration gave this column of a use one of its own."""
