@@ -1,7 +1,8 @@
 """Questions to ClickHouse over three million uses, with and without the migration.
 
 ``python -m benchmarks.clickhouse``: the real engine, in this process; the query condition cache is
-off, since with it the second run of a predicate looks as if it had an index.
+off, since with it the second run of a predicate looks as if it had an index. With ``--repeated``
+one use in ten thousand was delivered twice.
 """
 
 from __future__ import annotations
@@ -11,24 +12,23 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from statistics import median
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, NamedTuple, cast
 
 import clickhouse_connect
 from rich.console import Console
 from rich.table import Table
 
-from keytrail.questions.keys import BY_KEY
-from keytrail.sources.clickhouse import statements
-from keytrail.sources.clickhouse.table import read_table
+from keytrail.questions import keys, leak, usage
+from keytrail.sources.address import Address
+from keytrail.sources.clickhouse.source import ClickHouseSource
+from keytrail.sources.limits import NO_LIMITS
 from keytrail.sources.source import Filter
 
 USES = 3_000_000
 KEYS = 5_000
 RUNS = 7
 _MIGRATION = Path(__file__).parents[1] / "collector-config/clickhouse/columns.sql"
-_CACHE = " SETTINGS use_query_condition_cache = 0"
 _TABLE = """
 CREATE TABLE otel_traces (
     Timestamp DateTime64(9) CODEC(Delta, ZSTD(3)), TraceId String CODEC(ZSTD(3)),
@@ -37,6 +37,7 @@ CREATE TABLE otel_traces (
     ServiceName LowCardinality(String) CODEC(ZSTD(3)),
     SpanAttributes Map(LowCardinality(String), String) CODEC(ZSTD(3)),
     Duration UInt64 CODEC(ZSTD(3)),
+    INDEX idx_trace_id TraceId TYPE bloom_filter(0.001) GRANULARITY 1,
     INDEX idx_span_attr_key mapKeys(SpanAttributes) TYPE bloom_filter(0.01) GRANULARITY 1,
     INDEX idx_span_attr_value mapValues(SpanAttributes) TYPE bloom_filter(0.01) GRANULARITY 1
 ) ENGINE = MergeTree PARTITION BY toDate(Timestamp)
@@ -61,38 +62,93 @@ INSERT INTO otel_traces SELECT
     cityHash64(number) % 100000000
 FROM numbers({uses})
 """
+_REPEAT = """
+INSERT INTO otel_traces SELECT * FROM otel_traces WHERE cityHash64(SpanId) % 10000 = 0
+"""
+
+
+class Counted:
+    """A client of the engine that notes how long each statement took, in milliseconds."""
+
+    def __init__(self, client: Any) -> None:
+        self._client = client
+        self.took: list[float] = []
+
+    def query(self, sql: str, values: Any = None) -> Any:
+        """Ask as the client does."""
+        return self._timed(lambda: self._client.query(_uncached(sql), values))
+
+    @contextmanager
+    def query_rows_stream(self, sql: str, values: Any = None) -> Iterator[Any]:
+        """Ask for everything at once: what is measured is the statement."""
+        yield self.query(sql, values).result_rows
+
+    def _timed(self, act: Callable[[], Any]) -> Any:
+        begin = time.perf_counter()
+        answer = act()
+        self.took.append(1000 * (time.perf_counter() - begin))
+        return answer
+
+
+def _uncached(sql: str) -> str:
+    return f"{sql}{',' if ' SETTINGS ' in sql else ' SETTINGS'} use_query_condition_cache = 0"
+
+
+class Took(NamedTuple):
+    """What one question took: in all, on the processors, and each of its statements; ms."""
+
+    whole: float
+    cpu: float
+    statements: list[float]
 
 
 @contextmanager
-def filled(uses: int) -> Iterator[Any]:
+def filled(uses: int, *, repeated: bool) -> Iterator[Any]:
     """Yield a client of an engine with so many uses."""
     with TemporaryDirectory() as directory:
         client = clickhouse_connect.get_client(dsn=f"chdb://{directory}")
         client.command(_TABLE)
         client.command(_FILL.format(uses=uses, keys=KEYS))
+        if repeated:
+            client.command(_REPEAT)
         client.command("OPTIMIZE TABLE otel_traces FINAL")
         yield client
 
 
-def asked(client: Any, runs: int) -> dict[str, float]:
-    """Return the milliseconds of each question, the median of some runs."""
-    described = client.query("DESCRIBE TABLE otel_traces").result_rows
-    table = read_table("otel_traces", "here", {row[0]: row[1] for row in described}, "")
+def asked(client: Any, runs: int) -> dict[str, Took]:
+    """Return what each question took, the median of some runs."""
+    counted = Counted(client)
+    source = ClickHouseSource(Address("clickhouse", "here"), NO_LIMITS, cast("Any", counted))
     rare = client.query(f"SELECT lower(hex(SHA256('{KEYS}')))").result_rows[0][0]
-    questions: dict[str, Callable[[], statements.Statement]] = {
-        "leak, a rare key": lambda: statements.uses(table, Filter(keys=(rare,)), 1000),
-        "keys": lambda: statements.groups(table, Filter(), BY_KEY, once=False),
+    questions: dict[str, Callable[[], object]] = {
+        "uses of a rare key": lambda: [*source.uses(Filter(keys=(rare,)), 1000).rows],
+        "leak of a rare key, all its tables": lambda: leak(source, key=rare),
+        "keys": lambda: [*keys(source).rows],
+        "usage by hour": lambda: [*usage(source).rows],
     }
-    return {name: _milliseconds(client, ask(), runs) for name, ask in questions.items()}
+    return {name: _median(counted, ask, runs) for name, ask in questions.items()}
 
 
-def _milliseconds(client: Any, statement: statements.Statement, runs: int) -> float:
+def _median(counted: Counted, ask: Callable[[], object], runs: int) -> Took:
     took = []
     for _ in range(runs):
-        begin = time.perf_counter()
-        client.query(statement.sql + _CACHE, statement.values)
-        took.append(time.perf_counter() - begin)
-    return 1000 * median(took)
+        counted.took = []
+        begin, cpu = time.perf_counter(), time.process_time()
+        ask()
+        whole = 1000 * (time.perf_counter() - begin)
+        took.append(Took(whole, 1000 * (time.process_time() - cpu), counted.took))
+    return sorted(took)[runs // 2]
+
+
+def sizes(client: Any, uses: int) -> dict[str, float]:
+    """Return the bytes a use of the table and of each of its projections."""
+    of_parts = "SELECT {} AS part, sum(bytes_on_disk) FROM system.{} WHERE active {} GROUP BY 1"
+    here = "AND table = 'otel_traces' AND database = currentDatabase()"
+    rows = [
+        *client.query(of_parts.format("'all of it'", "parts", here)).result_rows,
+        *client.query(of_parts.format("name", "projection_parts", here)).result_rows,
+    ]
+    return {name: size / uses for name, size in rows}
 
 
 def migrate(client: Any) -> None:
@@ -108,16 +164,29 @@ def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.clickhouse", description=__doc__)
     parser.add_argument("--uses", type=int, default=USES)
+    parser.add_argument("--runs", type=int, default=RUNS)
+    parser.add_argument("--repeated", action="store_true")
     options = parser.parse_args()
-    with filled(options.uses) as client:
-        before = asked(client, RUNS)
-        migrate(client)
-        after = asked(client, RUNS)
-    shown = Table("question", "as it is, ms", "with the migration, ms")
-    for question, took in before.items():
-        shown.add_row(question, f"{took:.0f}", f"{after[question]:.0f}")
-    Console().print(f"{options.uses:,} uses of {KEYS:,} keys")
-    Console().print(shown)
+    console = Console(width=120)
+    console.print(f"{options.uses:,} uses of {KEYS:,} keys in 7 days")
+    with filled(options.uses, repeated=options.repeated) as client:
+        for state in ("as it is", "with the migration"):
+            if state != "as it is":
+                begin = time.perf_counter()
+                migrate(client)
+                console.print(f"migrated in {time.perf_counter() - begin:.0f} s")
+            told = [f"{name} {size:.1f}" for name, size in sizes(client, options.uses).items()]
+            console.print(f"{state}, bytes a use: {', '.join(told)}")
+            console.print(_shown(asked(client, options.runs)))
+
+
+def _shown(answers: dict[str, Took]) -> Table:
+    table = Table("question", "ms", "ms of CPU", "statements", "each, ms")
+    for question, took in answers.items():
+        each = " ".join(f"{one:.0f}" for one in took.statements)
+        count = str(len(took.statements))
+        table.add_row(question, f"{took.whole:.0f}", f"{took.cpu:.0f}", count, each)
+    return table
 
 
 if __name__ == "__main__":

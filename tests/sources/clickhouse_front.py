@@ -258,12 +258,15 @@ def clickhouse(directory: Path, refused: str = "") -> Iterator[int]:
 
 def migrate(port: int) -> None:
     """Run the optional migrations on the exporter's table."""
-    directory = files.directory() / "clickhouse"
-    for name in ("columns.sql", "rollup.sql"):
-        lines = (directory / name).read_text().splitlines()
-        text = "\n".join(line for line in lines if not line.startswith("--"))
-        for statement in filter(str.strip, text.split(";")):
-            run(port, statement)
+    for statement in (*statements("columns.sql"), *statements("rollup.sql")):
+        run(port, statement)
+
+
+def statements(name: str) -> list[str]:
+    """Return the statements of one of our files for ClickHouse."""
+    lines = (files.directory() / "clickhouse" / name).read_text().splitlines()
+    text = "\n".join(line for line in lines if not line.startswith("--"))
+    return [statement for statement in text.split(";") if statement.strip()]
 
 
 def run(port: int, statement: str, database: str = "keytrail") -> str:

@@ -49,8 +49,8 @@ def _ask(source: Source, name: str, options: dict[str, Any]) -> Answer:
     return answer
 
 
-_SOURCES = ("jaeger_memory", "tempo", "clickhouse")
-_VARIANTS = ("jaeger_badger", "clickhouse_json", "clickhouse_migrated")
+_SOURCES = ("jaeger_memory", "tempo", "clickhouse", "clickhouse_migrated")
+_VARIANTS = ("jaeger_badger", "clickhouse_json")
 _ASKED_OF_VARIANTS = ("keys", "usage", "flow", "leak")
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 import re
 import time
-from contextlib import nullcontext
+from contextlib import contextmanager
+from copy import copy
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final, TypeVar
 from urllib.parse import urlsplit
@@ -13,25 +14,22 @@ from urllib.parse import urlsplit
 import clickhouse_connect
 from clickhouse_connect.driver.exceptions import ClickHouseError
 
-from keytrail.journal.columns import COLUMNS
 from keytrail.sources.clickhouse import statements
 from keytrail.sources.clickhouse.modes import whole_answers
+from keytrail.sources.clickhouse.rows import as_uses
 from keytrail.sources.clickhouse.table import quoted, read_table
 from keytrail.sources.conditions import within
 from keytrail.sources.cut import cut
 from keytrail.sources.relation import identity
 from keytrail.sources.source import (
-    USE_COLUMNS,
     CannotAnswer,
     Completeness,
     Found,
     Grouping,
 )
-from keytrail.sources.spans import READ
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from contextlib import AbstractContextManager
     from pathlib import Path
 
     from clickhouse_connect.driver.client import Client
@@ -63,34 +61,41 @@ _MAY_BE_CUT: Final = (
 class ClickHouseSource:
     """Answers from one table, as :class:`keytrail.sources.Source` says."""
 
-    def __init__(self, address: Address, limits: Limits) -> None:
+    def __init__(self, address: Address, limits: Limits, client: Client | None = None) -> None:
+        """Connect to ``address``, where no ``client`` is connected already."""
         self._address = address
-        self._client = self._telling(lambda: _connected(address))
+        self._client = client or self._telling(lambda: _connected(address))
         self._modes = self._telling(lambda: whole_answers(self._client, limits.seconds))
         self._table = self._telling(self._described)
+        self._begins: int | None = None
 
     def close(self) -> None:
         """Let the connection go."""
         self._client.close()
 
-    def reading(self) -> AbstractContextManager[ClickHouseSource]:
-        """Each question is one statement; between them the table goes on."""
-        return nullcontext(self)
+    @contextmanager
+    def reading(self) -> Iterator[ClickHouseSource]:
+        """Ask once where the table begins; between questions it goes on."""
+        held = copy(self)
+        held._begins = self._oldest()
+        yield held
 
     def uses(self, wanted: Filter, limit: int | None) -> Found:
         """Return the newest ``limit`` uses, newest first."""
         most = None if limit is None else limit + 1
         statement = statements.uses(self._table, self._by_address(wanted), most)
-        found = Found(map(_use, self._rows(statement)), self._completeness(wanted))
+        uses = as_uses(self._rows(statement), self._table.told())
+        found = Found(uses, self._completeness(wanted))
         return found if limit is None else cut(found, limit)
 
     def groups(self, wanted: Filter, grouping: Grouping) -> Found:
         """Return one row for each group of uses; reads again where some are there twice."""
         here = self._by_address(wanted)
         rows = [*self._rows(statements.groups(self._table, here, grouping, once=False))]
-        if any(records != uses for *_, records, uses in rows):
+        ((repeats,),) = self._rows(statements.repeats(self._table, here))
+        if repeats:
             rows = [*self._rows(statements.groups(self._table, here, grouping, once=True))]
-        return Found([_known(row[:-2]) for row in rows], self._completeness(wanted))
+        return Found(map(_known, rows), self._completeness(wanted))
 
     def flows(self, wanted: Filter, behalf: tuple[str, ...] | None = None) -> Found:
         """Return which key was sent by which service to which host."""
@@ -133,7 +138,7 @@ class ClickHouseSource:
 
     def _completeness(self, wanted: Filter) -> Completeness:
         now = time.time_ns()
-        (begins,) = self._rows(statements.begins(self._table))
+        begins = self._oldest() if self._begins is None else self._begins
         reasons = [_WAITING]
         if self._table.forgets:
             reasons.append("the table has a TTL: older spans are gone")
@@ -141,10 +146,15 @@ class ClickHouseSource:
             reasons.insert(0, _MAY_BE_CUT)
         return Completeness(
             worth="bounded" if self._modes.forbidden else "truncated",
-            begins=_later(begins[0], wanted.since),
+            begins=_later(begins, wanted.since),
             ends=now if wanted.until is None else min(now, wanted.until),
             reasons=tuple(reasons),
         )
+
+    def _oldest(self) -> int:
+        """Return the first moment in the table, 0 where it is empty."""
+        ((begins,),) = self._rows(statements.begins(self._table))
+        return int(str(begins))
 
     def _telling(self, act: Callable[[], _T]) -> _T:
         try:
@@ -180,14 +190,10 @@ def _text(path: Path | None) -> str | None:
     return None if path is None else str(path)
 
 
-def _later(begins: object, since: int | None) -> int | None:
-    if not isinstance(begins, int) or begins <= 0:
+def _later(begins: int, since: int | None) -> int | None:
+    if begins <= 0:
         return None
     return begins if since is None else max(begins, since)
-
-
-def _use(row: Row) -> Row:
-    return tuple(READ[COLUMNS[name]](value) for name, value in zip(USE_COLUMNS, row, strict=True))
 
 
 def _known(row: Row) -> Row:

@@ -8,16 +8,15 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
 from keytrail import semconv
-from keytrail.sources.source import USE_COLUMNS, Filter
+from keytrail.sources.source import Filter
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     from keytrail.sources.clickhouse.table import Table
     from keytrail.sources.source import Grouping
 
-_IDS: Final = ("TraceId", "SpanId")
-_FINAL_FIRST: Final = "ifNull(outcome, '') = 'unknown'"
+_ONE_OF_EACH: Final = "ORDER BY ifNull(outcome, '') = 'unknown' LIMIT 1 BY TraceId, SpanId"
 """Of a use that was told twice, the record that has an end."""
 _NEWEST: Final = ("previous", "key_id", "key_name", "owner", "environment", "provider")
 _MEASURES: Final[dict[str, tuple[str, tuple[str, ...]]]] = {
@@ -28,7 +27,10 @@ _MEASURES: Final[dict[str, tuple[str, tuple[str, ...]]]] = {
     "errors": ("countIf(outcome = 'error')", ("outcome",)),
     "denials": ("countIf(outcome = 'denied')", ("outcome",)),
     "rate_limited": ("countIf(outcome = 'rate_limited')", ("outcome",)),
-    "clients": ("uniqExact(client)", ("client",)),
+    "clients": (
+        "uniqExact(client_text) + groupBitmapIf(client_number, client_number != 0)",
+        ("client_text", "client_number"),
+    ),
     "services": ("uniqExact(service)", ("service",)),
     "routes": ("uniqExact(route)", ("route",)),
     "hosts": ("uniqExact(host)", ("host",)),
@@ -92,9 +94,10 @@ def _conditions(table: Table, wanted: Filter, statement: Statement) -> str:
         terms.append(_of_keys(table, wanted.keys, statement))
     if wanted.others_than is not None:
         terms.append(f"NOT ifNull({_of_keys(table, wanted.others_than, statement)}, 0)")
-    for column, values in (("client", wanted.clients), ("trace_id", wanted.traces)):
-        if values is not None:
-            terms.append(f"{table.column(column)} IN {statement.texts(values)}")
+    if wanted.clients is not None:
+        terms.append(f"{table.column('client')} IN {statement.texts(wanted.clients)}")
+    if wanted.traces is not None:
+        terms.append(f"TraceId IN {statement.texts(_as_written(wanted.traces))}")
     if wanted.status is not None:
         low, high = (statement.bind(one, "Int64") for one in wanted.status)
         terms.append(f"{table.column('status')} BETWEEN {low} AND {high}")
@@ -113,20 +116,32 @@ def _conditions(table: Table, wanted: Filter, statement: Statement) -> str:
     return " AND ".join(terms)
 
 
+def _as_written(traces: Iterable[str]) -> Iterator[str]:
+    """Yield ids as a table may have them: without some of their leading zeros.
+
+    No index serves what is computed from a column.
+    """
+    for trace in traces:
+        zeros = len(trace) - len(trace.lstrip("0"))
+        yield from (trace[cut:] for cut in range(zeros + 1))
+
+
 def _of_keys(table: Table, keys: tuple[str, ...], statement: Statement) -> str:
     place = statement.texts(keys)
-    if "key" in table.materialized:
+    if table.has_own("key"):
         return f"KeytrailKeyHash IN {place}"
     return table.equals(semconv.KEY_HASH, place)
 
 
 def uses(table: Table, wanted: Filter, limit: int | None) -> Statement:
-    """Return the statement for the newest ``limit`` uses."""
+    """Return the statement for the newest ``limit`` uses, told by :meth:`Table.told`."""
     statement = Statement()
-    shown = ", ".join(f"{table.column(column)} AS {column}" for column in USE_COLUMNS)
+    shown = ", ".join(f"{sql} AS {column}" for column, sql in table.told().items())
+    conditions = _conditions(table, wanted, statement)
+    final_first = f"ifNull({table.column('outcome')}, '') = 'unknown'"
     statement.sql = (
-        f"SELECT {shown} FROM {table.name} WHERE {_conditions(table, wanted, statement)} "
-        f"ORDER BY time DESC, trace_id, span_id, {_FINAL_FIRST} LIMIT 1 BY trace_id, span_id"
+        f"SELECT {shown} FROM {table.name} WHERE {conditions} "
+        f"ORDER BY time DESC, trace_id, span_id, {final_first} LIMIT 1 BY trace_id, span_id"
         + ("" if limit is None else f" LIMIT {limit:d}")
     )
     return statement
@@ -135,20 +150,30 @@ def uses(table: Table, wanted: Filter, limit: int | None) -> Statement:
 def groups(table: Table, wanted: Filter, grouping: Grouping, *, once: bool) -> Statement:
     """Return the statement for the groups of ``grouping``.
 
-    Two columns follow those of the grouping: how many records there are, and how many uses.
     ``once``: a use that is there several times is read once, which is dear.
     """
     statement = Statement()
     parts = grouping.by if grouping.every is None else ("time", *grouping.by)
     told = {column: _told(column, grouping) for column in grouping.columns}
-    shown = [*(sql for sql, _ in told.values()), "count()", "uniqExact(TraceId, SpanId)"]
-    reads = {column for _, read in told.values() for column in read} | set(_IDS)
+    shown = [sql for sql, _ in told.values()]
+    reads = {column for _, read in told.values() for column in read}
     order = [f"{grouping.columns.index(column) + 1} DESC" for column in grouping.order]
     order += [f"{_told(part, grouping)[0]} NULLS FIRST" for part in parts]
+    read = _read_each_once if once else _read
     statement.sql = (
-        f"SELECT {', '.join(shown)} FROM ({_read(table, wanted, reads, statement, once=once)})"
+        f"SELECT {', '.join(shown)} FROM ({read(table, wanted, reads, statement)})"
         + (f" GROUP BY {', '.join(_told(part, grouping)[0] for part in parts)}" if parts else "")
         + f" ORDER BY {', '.join(order) or '1'}"
+    )
+    return statement
+
+
+def repeats(table: Table, wanted: Filter) -> Statement:
+    """Return the statement for whether a use among those that match may be there several times."""
+    statement = Statement()
+    statement.sql = (
+        f"SELECT count() != uniqExact({table.span}) FROM {table.name} "
+        f"WHERE {_conditions(table, wanted, statement)}"
     )
     return statement
 
@@ -161,29 +186,43 @@ def _told(column: str, grouping: Grouping) -> tuple[str, tuple[str, ...]]:
     return _MEASURES[column]
 
 
-def _read(
-    table: Table,
-    wanted: Filter,
-    columns: Iterable[str],
-    statement: Statement,
-    *,
-    once: bool,
-    of: str = "",
-) -> str:
-    """Return the query for some columns of the uses that match, of traces in the query ``of``."""
-    read = {*columns, *(("outcome",) if once else ())}
-    shown = ", ".join(f"{_expression(table, column)} AS {column}" for column in sorted(read))
-    only = f" ORDER BY {_FINAL_FIRST} LIMIT 1 BY TraceId, SpanId" if once else ""
+def _read(table: Table, wanted: Filter, columns: Iterable[str], statement: Statement) -> str:
+    """Return the query for some columns of the uses that match."""
     conditions = _conditions(table, wanted, statement)
-    traces = f" AND TraceId IN ({of})" if of else ""
-    return f"SELECT {shown} FROM {table.name} WHERE {conditions}{traces}{only}"
+    return f"SELECT {_shown(table, columns)} FROM {table.name} WHERE {conditions}"
+
+
+def _read_each_once(
+    table: Table, wanted: Filter, columns: Iterable[str], statement: Statement
+) -> str:
+    """Return the query that tells apart only those that may be there several times."""
+    shown = _shown(table, {*columns, "outcome"})
+    conditions = _conditions(table, wanted, statement)
+    matching = f"FROM {table.name} WHERE {conditions}"
+    several = f"SELECT {table.span} {matching} GROUP BY 1 HAVING count() > 1"
+    return (
+        f"SELECT {shown} {matching} AND {table.span} GLOBAL NOT IN ({several}) UNION ALL "
+        f"SELECT {shown} {matching} AND {table.span} GLOBAL IN ({several}) {_ONE_OF_EACH}"
+    )
+
+
+def _read_in_traces(table: Table, wanted: Filter, statement: Statement, traces: str | None) -> str:
+    """Return the query for each use that matches, once, as flows need it: of these traces."""
+    of_these = "" if traces is None else f" AND TraceId GLOBAL IN ({traces})"
+    return f"{_read(table, wanted, _FLOW_READ, statement)}{of_these} {_ONE_OF_EACH}"
+
+
+def _shown(table: Table, columns: Iterable[str]) -> str:
+    return ", ".join(f"{_expression(table, column)} AS {column}" for column in sorted(columns))
 
 
 def _expression(table: Table, column: str) -> str:
-    if column in _IDS:
-        return column
     if column == "previous":
         return table.attribute(semconv.KEY_PREVIOUS_HASH)
+    if column == "client_number":
+        return table.client_number
+    if column == "client_text":
+        return table.client_without_number
     return table.column(column)
 
 
@@ -192,17 +231,11 @@ def flows(table: Table, wanted: Filter, behalf: tuple[str, ...] | None) -> State
     statement = Statement()
     outgoing = replace(wanted, equal=(*wanted.equal, ("direction", "outgoing")))
     incoming = Filter(equal=(("direction", "incoming"),), until=wanted.until)
-    traces_of = "" if behalf is None else _traces(table, Filter(keys=behalf), statement)
+    of_these = None if behalf is None else _traces(table, Filter(keys=behalf), statement)
+    with_a_call = _traces(table, outgoing, statement)
     statement.sql = _FLOWS.format(
-        sent=_read(table, outgoing, _FLOW_READ, statement, once=True, of=traces_of),
-        behalf=_read(
-            table,
-            incoming,
-            _FLOW_READ,
-            statement,
-            once=True,
-            of=_traces(table, outgoing, statement),
-        ),
+        sent=_read_in_traces(table, outgoing, statement, of_these),
+        behalf=_read_in_traces(table, incoming, statement, with_a_call),
         of_these="true" if behalf is None else f"of.1 IN {statement.texts(behalf)}",
     )
     return statement
@@ -219,7 +252,7 @@ def identities(table: Table, start: str) -> Statement:
     digits, text = statement.bind(start.lower(), "String"), statement.bind(start, "String")
     statement.sql = (
         "SELECT key, previous, argMax(key_id, time), argMax(key_name, time), argMax(owner, time), "
-        f"max(time) FROM ({_read(table, Filter(), reads, statement, once=False)}) "
+        f"max(time) FROM ({_read(table, Filter(), reads, statement)}) "
         f"WHERE key IS NOT NULL AND (startsWith(key, {digits}) OR key_id = {text} "
         f"OR startsWith(ifNull(previous, ''), {digits})) "
         "GROUP BY key, previous ORDER BY 6 DESC, 1"

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from keytrail import semconv
 from keytrail.journal.columns import COLUMNS
-from keytrail.sources.source import CannotAnswer
+from keytrail.sources.source import USE_COLUMNS, CannotAnswer
 from keytrail.sources.spans import NAMES
 
 if TYPE_CHECKING:
@@ -27,8 +27,28 @@ MATERIALIZED: Final = {
     "outcome": "KeytrailOutcome",
     "client": "KeytrailClient",
     "route": "KeytrailRoute",
+    "path": "KeytrailPath",
 }
-"""The columns that the optional migration adds: what ``keys`` needs. Reading the map is dear."""
+"""The columns of a use for which the optional migration adds one. Reading the map is dear."""
+
+_PREVIOUS: Final = "KeytrailPreviousHash"
+_SPAN: Final = "KeytrailSpan"
+_NUMBER: Final = "KeytrailClientNumber"
+_REST: Final = "KeytrailRest"
+ADDED: Final = frozenset({*MATERIALIZED.values(), _PREVIOUS, _SPAN, _NUMBER, _REST})
+"""Every column that the migration adds."""
+
+IN_REST: Final = (
+    *("key_id", "key_name", "owner", "environment", "provider", "direction", "method", "route"),
+    *("host", "status", "outcome", "reason", "error", "user_agent", "location", "field", "scheme"),
+    *("findings", "sampled", "pepper_id"),
+)
+"""The columns of a use that are together in one: what is alike in many uses."""
+REST: Final = (
+    *(name for column in IN_REST for name in NAMES[column]),
+    *(semconv.KEY_OTHER_HASHES, semconv.REDACTED_HASHES),
+)
+"""The attributes in that column, which is their JSON."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,20 +59,24 @@ class Table:
     """Quoted."""
     is_json: bool
     """Attributes are JSON, not a map of texts."""
-    materialized: frozenset[str]
-    """The columns of a use that have one of their own."""
+    added: frozenset[str]
+    """The columns of the migration that are there."""
     forgets: bool
     """Old spans are dropped."""
 
     def attribute(self, name: str) -> str:
         """Return an attribute as text that may be null."""
+        if name == semconv.KEY_PREVIOUS_HASH and _PREVIOUS in self.added:
+            return f"nullIf({_PREVIOUS}, '')"
+        if name in REST and _REST in self.added:
+            return f"nullIf(JSONExtractString({_REST}, {_literal(name)}), '')"
         if self.is_json:
             return f"nullIf(toString(SpanAttributes.{_quoted(name)}), '')"
         return f"nullIf(SpanAttributes[{_literal(name)}], '')"
 
     def array(self, name: str) -> str:
         """Return an attribute that is an array as JSON."""
-        if self.is_json:
+        if self.is_json and _REST not in self.added:
             return f"toJSONString(SpanAttributes.{_quoted(name)})"
         return self.attribute(name)
 
@@ -64,7 +88,7 @@ class Table:
 
     def column(self, column: str) -> str:
         """Return a column of a use: text, number or moment, null where there is none."""
-        if column in self.materialized:
+        if self.has_own(column):
             return f"nullIf({MATERIALIZED[column]}, '')"
         if column in _OWN:
             return _OWN[column]
@@ -74,15 +98,49 @@ class Table:
         text = names[0] if len(names) == 1 else f"coalesce({', '.join(names)})"
         return f"toInt64OrNull({text})" if COLUMNS[column] == "integer" else text
 
+    def told(self) -> dict[str, str]:
+        """Return what tells a whole use, by its column, and :data:`IN_REST` by ``rest``."""
+        rest = IN_REST if _REST in self.added else ()
+        told = {column: self.column(column) for column in USE_COLUMNS if column not in rest}
+        return {**told, "rest": _REST} if rest else told
+
     def has(self, name: str, parameter: str) -> str:
         """Return the condition that an array has any of some elements."""
         elements = f"JSONExtract(ifNull({self.array(name)}, '[]'), 'Array(String)')"
-        return f"hasAny({elements}, {parameter})"
+        return f"{self._may_have(name)} AND hasAny({elements}, {parameter})"
+
+    def _may_have(self, name: str) -> str:
+        """Return a condition that is quickly told, and met where the attribute is there."""
+        if name in REST and _REST in self.added:
+            return f"position({_REST}, {_literal(name)}) > 0"
+        if self.is_json:
+            return f"{self.attribute(name)} IS NOT NULL"
+        return f"mapContains(SpanAttributes, {_literal(name)})"
+
+    def has_own(self, column: str) -> bool:
+        """Tell whether the migration gave this column of a use one of its own."""
+        return MATERIALIZED.get(column) in self.added
+
+    @property
+    def span(self) -> str:
+        """A number for a span: spans with different numbers are different."""
+        return _SPAN if _SPAN in self.added else "cityHash64(TraceId, SpanId)"
+
+    @property
+    def client_number(self) -> str:
+        """The client as a number, which counts faster; 0 where it has none."""
+        return _NUMBER if _NUMBER in self.added else "toUInt32(0)"
+
+    @property
+    def client_without_number(self) -> str:
+        """The client where it has no number, else null."""
+        client = self.column("client")
+        return f"if({_NUMBER} = 0, {client}, NULL)" if _NUMBER in self.added else client
 
     @property
     def is_use(self) -> str:
         """The condition that a span is an audit span, which alone has an outcome of ours."""
-        if "outcome" in self.materialized:
+        if self.has_own("outcome"):
             return "KeytrailOutcome != ''"
         return self.equals(semconv.SCHEMA_VERSION, f"({_literal(semconv.SCHEMA)})")
 
@@ -112,7 +170,7 @@ def read_table(name: str, where: str, described: Mapping[str, str], engine: str)
     return Table(
         name=quoted(name),
         is_json=described["SpanAttributes"].startswith(("JSON", "Object")),
-        materialized=frozenset(one for one, own in MATERIALIZED.items() if own in described),
+        added=ADDED & described.keys(),
         forgets=" TTL " in engine,
     )
 

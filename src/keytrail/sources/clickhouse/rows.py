@@ -1,0 +1,42 @@
+"""What ClickHouse tells of a use, as a use."""
+
+from __future__ import annotations
+
+import json
+from functools import lru_cache
+from typing import TYPE_CHECKING, Final
+
+from keytrail.journal.columns import COLUMNS
+from keytrail.sources.clickhouse.table import IN_REST
+from keytrail.sources.source import USE_COLUMNS
+from keytrail.sources.spans import NAMES, READ
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from keytrail.sources.source import Row
+
+_DIFFERENT: Final = 4096
+"""So many texts of attributes that are alike in many uses are kept read."""
+
+
+def as_uses(rows: Iterable[Row], columns: Iterable[str]) -> Iterator[Row]:
+    """Yield ``rows`` of these columns, those of :meth:`Table.told`, with ``USE_COLUMNS``."""
+    names = tuple(columns)
+    for row in rows:
+        told = dict(zip(names, row, strict=True))
+        rest = _rest(str(told.pop("rest"))) if "rest" in told else {}
+        yield tuple(
+            rest[name] if name in rest else READ[COLUMNS[name]](told[name]) for name in USE_COLUMNS
+        )
+
+
+@lru_cache(_DIFFERENT)
+def _rest(text: str) -> dict[str, object]:
+    attributes = json.loads(text)
+    return {
+        column: READ[COLUMNS[column]](
+            next((attributes[name] for name in NAMES[column] if attributes.get(name)), None)
+        )
+        for column in IN_REST
+    }

@@ -1,0 +1,173 @@
+"""A migrated ClickHouse answers as one that is not: whole, half, and with spans told twice."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from keytrail import questions
+from keytrail.settings import Settings
+from keytrail.sources import connect
+from keytrail.sources.clickhouse.table import ADDED, REST
+from sources import clickhouse_front
+from sources.clickhouse_front import run, statements
+from support.cases import F1, F2
+from support.otelcol import eventually
+
+_TABLE = """
+CREATE TABLE {} (
+    Timestamp DateTime64(9), TraceId String, SpanId String, ParentSpanId String,
+    SpanName LowCardinality(String), ServiceName LowCardinality(String),
+    SpanAttributes Map(LowCardinality(String), String), Duration UInt64
+) ENGINE = MergeTree PARTITION BY toDate(Timestamp)
+ORDER BY (ServiceName, SpanName, toDateTime(Timestamp))
+"""
+_USE = """
+INSERT INTO otel_traces SELECT
+    toDateTime64('2026-11-20 10:00:00', 9) + toIntervalMinute(number) + toIntervalDay(number % 5),
+    leftPad(toString(number), 32, '0'), leftPad('1', 16, '0'), '', 'GET', 'shop',
+    mapUpdate(map('keytrail.schema_version', '1.0', 'keytrail.direction', 'incoming',
+        'keytrail.key.hash', if(number % 3 = 0, '{hash}', '{other}'),
+        'keytrail.key.name', 'a "key"',
+        'http.status_code', '200', 'keytrail.findings', '["weak","decoy"]',
+        'client.address', {clients}[number % 7 + 1], 'url.path', '/orders'), {more})
+    , 1000000 FROM numbers({begin}, {count})
+"""
+_MORE = """
+INSERT INTO otel_traces SELECT Timestamp, TraceId, leftPad(toString(more.number + 2), 16, '0'),
+    ParentSpanId, SpanName, ServiceName, SpanAttributes, Duration
+FROM otel_traces CROSS JOIN numbers(1000) AS more
+"""
+_CLIENTS = ["10.0.0.1", "10.0.0.2", "0.0.0.0", "2001:db8::1", "010.0.0.1", "host", ""]
+_RUNNING = {"keytrail.outcome": "unknown"}
+_ENDED = {"keytrail.outcome": "denied", "http.route": "/orders/{id}"}
+_ASKED: tuple[tuple[str, dict[str, Any]], ...] = (
+    ("keys", {}),
+    ("uses", {}),
+    ("keys", {"key": F1}),
+    ("keys", {"since": "2026-11-21T00:00:00Z"}),
+    ("uses", {"key": F2[:12], "status": "2xx"}),
+    ("uses", {"finding": "decoy"}),
+    ("usage", {"every": "all", "by": ("route", "client")}),
+    ("leak", {"key": F1}),
+)
+
+
+def _insert(port: int, begin: int, count: int, more: dict[str, str]) -> None:
+    run(
+        port,
+        _USE.format(hash=F1, other=F2, clients=_CLIENTS, more=_map(more), begin=begin, count=count),
+    )
+
+
+def _map(attributes: dict[str, str]) -> str:
+    return "map(" + ", ".join(f"'{one}'" for pair in attributes.items() for one in pair) + ")"
+
+
+@pytest.fixture(scope="module")
+def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
+    """An engine with the database of the exporter."""
+    with clickhouse_front.clickhouse(tmp_path_factory.mktemp("migrating")) as port:
+        run(port, "CREATE DATABASE keytrail", database="default")
+        yield port
+
+
+@pytest.fixture
+def table(engine: int) -> int:
+    """The engine with a table of uses some of which were told while they ran, and in parts."""
+    run(engine, "DROP TABLE IF EXISTS otel_traces SYNC")
+    run(engine, _TABLE.format("otel_traces"))
+    _insert(engine, 0, 60, _RUNNING)
+    _insert(engine, 20, 80, _ENDED)
+    return engine
+
+
+def _answers(port: int, most: int = len(_ASKED)) -> list[Any]:
+    """Return every row of the first questions."""
+    source = connect(Settings(), f"clickhouse://127.0.0.1:{port}/keytrail")
+    found = []
+    for name, options in _ASKED[:most]:
+        answer = getattr(questions, name)(source, **options)
+        found.append([[*answer.rows], [[*part.rows] for part in answer.tables]])
+    return found
+
+
+def test_each_step_of_the_migration_leaves_every_answer_as_it_is(table: int) -> None:
+    """Half-applied, while spans go on to arrive, some of them again."""
+    steps = statements("columns.sql")
+    expected = _answers(table)
+    for step in steps:
+        run(table, step)
+        assert _answers(table, 2) == expected[:2], step
+    assert _answers(table) == expected
+    _insert(table, 90, 40, _ENDED)
+    migrated = _answers(table)
+    run(table, "RENAME TABLE otel_traces TO migrated")
+    run(table, _TABLE.format("otel_traces"))
+    run(table, "INSERT INTO otel_traces SELECT * FROM migrated")
+    assert migrated == _answers(table)
+    run(table, "DROP TABLE migrated SYNC")
+
+
+def test_a_use_that_found_its_route_while_it_ran_counts_once(table: int) -> None:
+    """Its two records belong to different groups; the one with an end is told."""
+    rows = questions.usage(
+        connect(Settings(), f"clickhouse://127.0.0.1:{table}/keytrail"), every="all", by=("route",)
+    )
+    told = {row[rows.columns.index("route")]: row[rows.columns.index("uses")] for row in rows.rows}
+    assert told == {None: 20, "/orders/{id}": 80}
+
+
+def test_the_questions_read_the_projections(table: int) -> None:
+    """The engine takes them only where the expressions are theirs, and there is less to read."""
+    run(table, _MORE)
+    for step in statements("columns.sql"):
+        run(table, step)
+    running = "SELECT count() FROM system.mutations WHERE NOT is_done"
+    eventually(lambda: run(table, running).strip() == "0", 60)
+    source = connect(Settings(), f"clickhouse://127.0.0.1:{table}/keytrail")
+    asked: list[str] = []
+    ask = source._client.query_rows_stream  # type: ignore[attr-defined]
+
+    def noted(sql: str, values: dict[str, object]) -> Any:
+        plan = source._client.query(f"EXPLAIN {sql}", values).result_rows  # type: ignore[attr-defined]
+        asked.extend(re.findall(r"ReadFromMergeTree \(([\w.]+)\)", str(plan)))
+        return ask(sql, values)
+
+    source._client.query_rows_stream = noted  # type: ignore[attr-defined]
+    list(questions.keys(source).rows)
+    assert asked[0] == "keytrail_keys"
+    asked.clear()
+    list(questions.uses(source, key=F1).rows)
+    assert asked == ["keytrail_keys", "keytrail_by_key"]
+
+
+def test_the_migrations_have_every_column_and_attribute() -> None:
+    """What the source expects in a column is what fills it, on one machine and on a cluster."""
+    for name in ("columns.sql", "cluster.sql"):
+        text = "\n".join(statements(name))
+        added = set(re.findall(r"\b(Keytrail\w+) (?:LowCardinality|String|UInt)", text))
+        assert added == ADDED, name
+        (kept,) = re.findall(r"name IN \((.*?)\)", text, re.DOTALL)
+        assert set(re.findall(r"'(.*?)'", kept)) == set(REST), name
+
+
+def test_the_table_of_a_cluster_is_what_the_migration_makes(table: int) -> None:
+    """The same columns and projections; without Keeper only its engine differs."""
+    for step in statements("columns.sql"):
+        run(table, step)
+    on_each_shard = statements("cluster.sql")[1].replace(" ON CLUSTER audit", "")
+    run(table, re.sub(r"Replicated(MergeTree)\(.*?\)", r"\1", on_each_shard))
+    shape = """
+        SELECT name, type, default_expression FROM system.columns WHERE database = 'keytrail'
+        AND table = '{}' AND name LIKE 'Keytrail%' ORDER BY name
+    """
+    made = run(table, shape.format("otel_traces_local"))
+    assert made == run(table, shape.format("otel_traces"))
+    projections = "SELECT name, query FROM system.projections WHERE table = '{}' ORDER BY name"
+    assert run(table, projections.format("otel_traces_local")) == run(
+        table, projections.format("otel_traces")
+    )
