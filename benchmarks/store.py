@@ -142,8 +142,8 @@ def _taken(what: str, uses: int, size: int, runs: Sequence[Run]) -> Taken:
 
 
 def _copy_day(home: Path, day: int) -> None:
-    """Seal the first day's uses once more, so many days earlier and under ids of their own."""
-    first = manifest.read(home).files[-1]
+    """Seal the fullest day's uses once more, so many days earlier and under ids of their own."""
+    first = max(manifest.read(home).files, key=lambda file: (file.uses, file.first))
     moved = (
         "SELECT * EXCLUDE (filename) REPLACE "
         f"(time - {day * DAY} AS time, md5(trace_id || '{day}') AS trace_id, "
