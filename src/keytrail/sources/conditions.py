@@ -63,8 +63,8 @@ def _terms(wanted: Filter) -> Iterator[_Term]:
         if values is not None:
             yield f"{column} IN (SELECT unnest(?))", (column,), [list(values)]
     if wanted.others_than is not None:
-        without = "NOT coalesce(key IN (SELECT unnest(?)), false)"
-        yield without, ("key",), [list(wanted.others_than)]
+        without = ["key IS DISTINCT FROM ?"] * len(wanted.others_than)
+        yield " AND ".join(without) or "true", ("key",), list(wanted.others_than)
     if wanted.status is not None:
         yield "status BETWEEN ? AND ?", ("status",), list(wanted.status)
     if wanted.finding is not None:

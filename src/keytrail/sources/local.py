@@ -16,6 +16,7 @@ from keytrail.sources.limits import NO_LIMITS
 from keytrail.sources.source import CannotAnswer, Found
 from keytrail.store import delivered
 from keytrail.store.errors import StoreError
+from keytrail.store.reading import MUCH_MEMORY
 from keytrail.store.store import Store
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ _UNREADABLE: Final = (
     duckdb.OutOfMemoryException,
 )
 _ROWS_AT_ONCE: Final = 2000
+_INTERRUPTED_EVERY: Final = 0.005
 _TOO_SLOW: Final = (
     "the journal was not read within the time that was given"
     "\nhint: ask for less time, or give it more by --timeout"
@@ -71,7 +73,7 @@ class LocalSource:
     def reading(self) -> Iterator[Source]:
         """Open the store once for several questions."""
         try:
-            store = Store(self._home)
+            store = Store(self._home, memory=MUCH_MEMORY)
         except StoreError as error:
             raise CannotAnswer(str(error)) from None
         with closing(store):
@@ -92,7 +94,7 @@ class LocalSource:
     def _read_once(self, query: Query) -> Found:
         now = time.time_ns()
         with ExitStack() as open_ones:
-            store = open_ones.enter_context(closing(Store(self._home, query.reads)))
+            store = open_ones.enter_context(closing(Store(self._home, query.reads, query.memory)))
             open_ones.enter_context(_interrupting(store, self._limits))
             query.run(store)
             completeness = self._judge(query, now, store)
@@ -126,14 +128,21 @@ def _interrupting(store: Store, limits: Limits) -> Iterator[None]:
     if seconds is None:
         yield
         return
-    timer = threading.Timer(seconds, store.connection.interrupt)
-    timer.daemon = True
+    done = threading.Event()
+    timer = threading.Thread(target=_interrupt, args=(store, seconds, done), daemon=True)
     timer.start()
     try:
         yield
     finally:
-        timer.cancel()
+        done.set()
         timer.join()
+
+
+def _interrupt(store: Store, seconds: float, done: threading.Event) -> None:
+    """Again and again: an interruption between two statements would be lost."""
+    while not done.wait(seconds):
+        store.connection.interrupt()
+        seconds = _INTERRUPTED_EVERY
 
 
 def _rows(store: Store, until_read: ExitStack) -> Iterator[Row]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from keytrail.sources import conditions, grouped
 from keytrail.sources.source import USE_COLUMNS, Filter, Identity
+from keytrail.store.reading import MEMORY, MUCH_MEMORY
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -69,6 +70,8 @@ class Query:
     values_after: tuple[object, ...] = ()
     newest: int | None = None
     """How many uses are wanted at most."""
+    memory: str = MEMORY
+    """What it may take, as DuckDB reads it."""
 
     def run(self, relation: Relation) -> None:
         """Leave the rows to be fetched from ``relation``."""
@@ -105,7 +108,8 @@ def uses(wanted: Filter, limit: int | None) -> Query:
 
 def groups(wanted: Filter, grouping: Grouping) -> Query:
     """Return the query for the groups of ``grouping``."""
-    return _query(grouped.statement(grouping), wanted, grouped.reads(grouping))
+    query = _query(grouped.statement(grouping), wanted, grouped.reads(grouping))
+    return replace(query, memory=MUCH_MEMORY) if grouped.has_quantiles(grouping) else query
 
 
 def flows(wanted: Filter, behalf: tuple[str, ...] | None) -> Query:

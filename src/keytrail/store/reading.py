@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 MEMORY: Final = "200MB"
+MUCH_MEMORY: Final = "600MB"
+"""For what has to keep all that it reads, or asks the same store many questions."""
 SEALING_MEMORY: Final = "400MB"
 
 _SQL_TYPE: Final[dict[ColumnType, str]] = {
@@ -53,6 +55,7 @@ def connect(spill: str, memory: str = MEMORY) -> duckdb.DuckDBPyConnection:
         },
     )
     connection.execute("SET enable_progress_bar = false")  # it would stand in the answer
+    connection.execute("SET parquet_metadata_cache = true")
     return connection
 
 

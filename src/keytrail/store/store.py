@@ -15,7 +15,7 @@ from keytrail.store import manifest, overlong, segments
 from keytrail.store.errors import StoreError
 from keytrail.store.homes import homes_in
 from keytrail.store.live import GAPS_OF, IDENTITY, Flaws, Gap, Live
-from keytrail.store.reading import HASHES, connect, lines_of, sealed_rows, sealed_uses
+from keytrail.store.reading import HASHES, MEMORY, connect, lines_of, sealed_rows, sealed_uses
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
@@ -73,11 +73,13 @@ class Store:
         StoreError: the home cannot be read.
     """
 
-    def __init__(self, home: Path, columns: Collection[str] | None = None) -> None:
+    def __init__(
+        self, home: Path, columns: Collection[str] | None = None, memory: str = MEMORY
+    ) -> None:
         self._columns = columns
         self._found = _find(home)
         self._spill = tempfile.TemporaryDirectory(prefix="keytrail-")
-        self.connection = connect(self._spill.name)
+        self.connection = connect(self._spill.name, memory)
         try:
             self._live = self._read_live()
             self._create_uses()
