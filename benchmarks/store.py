@@ -22,7 +22,7 @@ from rich.console import Console
 from rich.progress import track
 
 from benchmarks import machine
-from benchmarks.commands import Run, command, kept_open, run
+from benchmarks.commands import Run, command, environ, kept_open, run
 from benchmarks.uses import write_journal
 from keytrail.cli.signing import signer
 from keytrail.settings import Settings
@@ -106,7 +106,10 @@ def _sealed_bytes(home: Path) -> int:
 
 def _asked(home: Path, state: str, uses: int, size: int, runs: int) -> Iterator[Taken]:
     answer = subprocess.run(
-        command(home, "keys", "--format", "json"), check=True, stdout=subprocess.PIPE
+        command(home, "keys", "--format", "json"),
+        check=True,
+        env=environ(),
+        stdout=subprocess.PIPE,
     ).stdout
     rows = json.loads(answer)["rows"]
     if (counted := sum(row["uses"] for row in rows)) != uses:
