@@ -34,7 +34,10 @@ def run(home: Path, *arguments: str) -> Run:
     """
     begin = time.perf_counter()
     process = subprocess.Popen(
-        command(home, *arguments), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        command(home, *arguments),
+        env=environ(),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
     )
     _, status, usage = os.wait4(process.pid, 0)
     seconds = time.perf_counter() - begin
@@ -42,6 +45,11 @@ def run(home: Path, *arguments: str) -> Run:
     if process.returncode:
         raise SystemExit(f"keytrail {arguments[0]} ended with {process.returncode}")
     return Run(seconds, usage.ru_utime + usage.ru_stime, usage.ru_maxrss * _PEAK_UNIT)
+
+
+def environ() -> dict[str, str]:
+    """Return the environment of a user's command: what Python compiled once, it need not again."""
+    return {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
 
 
 def command(home: Path, *arguments: str) -> list[str]:

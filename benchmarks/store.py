@@ -22,7 +22,7 @@ from rich.console import Console
 from rich.progress import track
 
 from benchmarks import machine
-from benchmarks.commands import Run, command, kept_open, run
+from benchmarks.commands import Run, command, environ, kept_open, run
 from benchmarks.uses import write_journal
 from keytrail.cli.signing import signer
 from keytrail.settings import Settings
@@ -106,7 +106,10 @@ def _sealed_bytes(home: Path) -> int:
 
 def _asked(home: Path, state: str, uses: int, size: int, runs: int) -> Iterator[Taken]:
     answer = subprocess.run(
-        command(home, "keys", "--format", "json"), check=True, stdout=subprocess.PIPE
+        command(home, "keys", "--format", "json"),
+        check=True,
+        env=environ(),
+        stdout=subprocess.PIPE,
     ).stdout
     rows = json.loads(answer)["rows"]
     if (counted := sum(row["uses"] for row in rows)) != uses:
@@ -142,8 +145,8 @@ def _taken(what: str, uses: int, size: int, runs: Sequence[Run]) -> Taken:
 
 
 def _copy_day(home: Path, day: int) -> None:
-    """Seal the first day's uses once more, so many days earlier and under ids of their own."""
-    first = manifest.read(home).files[-1]
+    """Seal the fullest day's uses once more, so many days earlier and under ids of their own."""
+    first = max(manifest.read(home).files, key=lambda file: (file.uses, file.first))
     moved = (
         "SELECT * EXCLUDE (filename) REPLACE "
         f"(time - {day * DAY} AS time, md5(trace_id || '{day}') AS trace_id, "

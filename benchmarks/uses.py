@@ -31,6 +31,7 @@ _TEMPLATES = 3000
 _STATUSES = (200, 200, 200, 200, 200, 201, 401, 403, 404, 429, 500)
 _SPAN = 6 * 3600 * 10**9
 """Nanoseconds from the first use to the last."""
+_DAY = 24 * 3600 * 10**9
 _PLACE = b"\x00"
 """Stands for a place's per cent sign until those of the line itself are doubled."""
 _PUT_AT_ONCE = 20_000
@@ -65,7 +66,7 @@ def _lines(templates: list[bytes], uses: int) -> Iterator[bytes]:
     keys = [_hex(64) for _ in range(KEYS)]
     skewed = [1 / (rank + 1) for rank in range(KEYS)]
     clients = [b"198.51.%d.%d" % divmod(number, 250) for number in range(CLIENTS)]
-    begin = time.time_ns() - _SPAN
+    begin = _begin(time.time_ns())
     for number, key in enumerate(_random.choices(keys, skewed, k=uses)):
         yield _random.choice(templates) % {
             b"key": key,
@@ -75,6 +76,12 @@ def _lines(templates: list[bytes], uses: int) -> Iterator[bytes]:
             b"span": _hex(16),
             b"parent": _hex(16),
         }
+
+
+def _begin(now: int) -> int:
+    """Return the time of the first use, so that all are of one UTC day: a sealed file holds one."""
+    midnight = now - now % _DAY
+    return (midnight if now - _SPAN < midnight else now) - _SPAN
 
 
 def _times(begin: int) -> dict[bytes, bytes]:

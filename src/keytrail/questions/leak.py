@@ -149,9 +149,15 @@ class _Inquiry:
         traces = tuple(dict.fromkeys(str(trace) for trace in found if trace is not None))
         if len(traces) > MOST_TRACES:
             self._cut(f"both ends were looked for in the newest {MOST_TRACES:,} traces")
-        rows = self.read(self.source.uses(Filter(traces=traces[:MOST_TRACES]), None))
-        calls = tuple(both_ends(rows, self.keys))
+        calls = tuple(both_ends(self._of_traces(traces[:MOST_TRACES]), self.keys))
         return Table("ends", "calls that both ends recorded", ENDS_COLUMNS, calls)
+
+    def _of_traces(self, traces: tuple[str, ...]) -> tuple[Row, ...]:
+        """Where nothing was sent, what was received need not be looked for."""
+        sent = Filter(traces=traces, equal=(("direction", "outgoing"),))
+        received = replace(sent, equal=(("direction", "incoming"),))
+        found = self.read(self.source.uses(sent, None))
+        return (*found, *self.read(self.source.uses(received, None))) if found else ()
 
     def places(self, name: str, title: str, wanted: Filter) -> Table:
         places = [USE_COLUMNS.index(column) for column in _PLACES]

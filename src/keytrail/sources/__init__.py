@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from keytrail.sources.address import read_address
 from keytrail.sources.limits import NO_LIMITS, Limits
 from keytrail.sources.local import LocalSource
 from keytrail.sources.source import CannotAnswer, Completeness, Filter, Found, Source
-from keytrail.sources.swept import SweptSource
 
 if TYPE_CHECKING:
     from keytrail.settings import Settings
@@ -34,6 +32,8 @@ def connect(settings: Settings, source: str | None = None, limits: Limits = NO_L
     """
     if source is None:
         return LocalSource(settings.home, limits)
+    from keytrail.sources.address import read_address
+
     address = read_address(source)
     try:
         return _remote(address, limits)
@@ -45,6 +45,8 @@ def connect(settings: Settings, source: str | None = None, limits: Limits = NO_L
 
 
 def _remote(address: Address, limits: Limits) -> Source:
+    from keytrail.sources.swept import SweptSource
+
     if address.kind == "jaeger":
         from keytrail.sources.jaeger import JaegerBackend
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
-from keytrail.semconv import KEY_OTHER_HASHES, REDACTED_HASHES
 from keytrail.store.networks import Network, is_within
 
 if TYPE_CHECKING:
@@ -13,13 +12,16 @@ if TYPE_CHECKING:
     from keytrail.sources.source import Filter
 
 _HASHES: Final = (
-    "list_has_any(TRY_CAST(json_extract(attributes, '$.\"{}\"') AS VARCHAR[]), ?::VARCHAR[])"
+    "{0} IS NOT NULL AND list_has_any(TRY_CAST(TRY_CAST({0} AS JSON) AS VARCHAR[]), ?::VARCHAR[])"
 )
 _Term = tuple[str, tuple[str, ...], list[object]]
 
 
 class Relation(Protocol):
-    """A DuckDB connection with the relation ``uses``: the columns of a use and ``attributes``."""
+    """A DuckDB connection with the relation ``uses_and_hashes``.
+
+    It has the columns of a use, and those of :data:`keytrail.store.reading.HASHES`.
+    """
 
     def execute(self, sql: str, values: Sequence[object] = ()) -> None:
         """Run ``sql``; its rows must be fetched before the next query."""
@@ -61,18 +63,15 @@ def _terms(wanted: Filter) -> Iterator[_Term]:
         if values is not None:
             yield f"{column} IN (SELECT unnest(?))", (column,), [list(values)]
     if wanted.others_than is not None:
-        without = "NOT coalesce(key IN (SELECT unnest(?)), false)"
-        yield without, ("key",), [list(wanted.others_than)]
+        without = ["key IS DISTINCT FROM ?"] * len(wanted.others_than)
+        yield " AND ".join(without) or "true", ("key",), list(wanted.others_than)
     if wanted.status is not None:
         yield "status BETWEEN ? AND ?", ("status",), list(wanted.status)
     if wanted.finding is not None:
         yield "list_contains(findings, ?)", ("findings",), [wanted.finding]
-    for attribute, hashes in (
-        (REDACTED_HASHES, wanted.redacted),
-        (KEY_OTHER_HASHES, wanted.beside),
-    ):
+    for column, hashes in (("redacted", wanted.redacted), ("beside", wanted.beside)):
         if hashes is not None:
-            yield _HASHES.format(attribute), ("attributes",), [list(hashes)]
+            yield _HASHES.format(column), (column,), [list(hashes)]
     if wanted.route is not None:
         yield "coalesce(route, path) = ?", ("route", "path"), [wanted.route]
     for column, value in wanted.equal:
@@ -86,5 +85,5 @@ def within(clients: Iterable[str], network: Network) -> list[str]:
 
 def _addresses(relation: Relation, network: Network) -> list[str]:
     """Every recorded client within ``network``: its text forms are too many for SQL."""
-    clients = relation.all("SELECT DISTINCT client FROM uses WHERE client IS NOT NULL")
+    clients = relation.all("SELECT DISTINCT client FROM uses_and_hashes WHERE client IS NOT NULL")
     return within((client for (client,) in clients), network)

@@ -17,6 +17,7 @@ def _silence(_: str) -> None:
 
 
 _LEAST = 0.001
+_INTERRUPTED_EVERY = 0.005
 
 
 class StoppedError(Exception):
@@ -54,18 +55,25 @@ class Limits:
     @contextmanager
     def interrupting(self, end: Callable[[], None]) -> Iterator[None]:
         """Call ``end``, from another thread, when the time is over or the question is cancelled."""
-        timer = None if self.seconds is None else threading.Timer(self.remaining() or 0, end)
+        done = threading.Event()
+        timer = threading.Thread(target=self._end_in_time, args=(end, done), daemon=True)
         self._running.append(end)
-        if timer is not None:
-            timer.daemon = True
+        if self.seconds is not None:
             timer.start()
         try:
             yield
         finally:
             self._running.remove(end)
-            if timer is not None:
-                timer.cancel()
+            done.set()
+            if self.seconds is not None:
                 timer.join()
+
+    def _end_in_time(self, end: Callable[[], None], done: threading.Event) -> None:
+        """Again and again: an interruption between two statements would be lost."""
+        seconds = self.remaining()
+        while not done.wait(seconds):
+            end()
+            seconds = _INTERRUPTED_EVERY
 
     def interrupt(self) -> None:
         """End what is running."""

@@ -15,6 +15,7 @@ from keytrail.sources.limits import NO_LIMITS
 from keytrail.sources.source import CannotAnswer, Found
 from keytrail.store import delivered
 from keytrail.store.errors import StoreError
+from keytrail.store.reading import MUCH_MEMORY
 from keytrail.store.store import Store
 
 if TYPE_CHECKING:
@@ -70,7 +71,7 @@ class LocalSource:
     def reading(self) -> Iterator[Source]:
         """Open the store once for several questions."""
         try:
-            store = Store(self._home)
+            store = Store(self._home, memory=MUCH_MEMORY)
         except StoreError as error:
             raise CannotAnswer(str(error)) from None
         with closing(store):
@@ -91,7 +92,7 @@ class LocalSource:
     def _read_once(self, query: Query) -> Found:
         now = time.time_ns()
         with ExitStack() as open_ones:
-            store = open_ones.enter_context(closing(Store(self._home, query.reads)))
+            store = open_ones.enter_context(closing(Store(self._home, query.reads, query.memory)))
             open_ones.enter_context(self._limits.interrupting(store.connection.interrupt))
             query.run(store)
             completeness = self._judge(query, now, store)

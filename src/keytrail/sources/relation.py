@@ -1,15 +1,15 @@
-"""What every source that has its uses in DuckDB asks of the relation ``uses``."""
+"""What every source that has its uses in DuckDB asks of the relation ``uses_and_hashes``."""
 
 # ruff: noqa: S608 - SQL is put together from names of our own columns and measures
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
-from keytrail.semconv import KEY_PREVIOUS_HASH
-from keytrail.sources import conditions
+from keytrail.sources import conditions, grouped
 from keytrail.sources.source import USE_COLUMNS, Filter, Identity
+from keytrail.store.reading import MEMORY, MUCH_MEMORY
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -18,58 +18,11 @@ if TYPE_CHECKING:
     from keytrail.sources.source import Grouping, Row
 
 
-_PREVIOUS: Final = f"""json_extract_string(attributes, '$."{KEY_PREVIOUS_HASH}"')"""
-
-
-class _Told(NamedTuple):
-    sql: str
-    reads: tuple[str, ...]
-
-
-def _newest(column: str) -> _Told:
-    return _Told(f"arg_max({column}, time)", (column, "time"))
-
-
-def _with(outcome: str) -> _Told:
-    return _Told(f"count(*) FILTER (outcome = '{outcome}')", ("outcome",))
-
-
-def _distinct(column: str) -> _Told:
-    return _Told(f"count(DISTINCT {column})", (column,))
-
-
-def _quantile(part: float) -> _Told:
-    return _Told(f"quantile_cont(duration, {part})", ("duration",))
-
-
-_MEASURES: Final[dict[str, _Told]] = {
-    "previous": _Told(f"arg_max({_PREVIOUS}, time)", ("attributes", "time")),
-    "key_id": _newest("key_id"),
-    "key_name": _newest("key_name"),
-    "owner": _newest("owner"),
-    "environment": _newest("environment"),
-    "provider": _newest("provider"),
-    "first_use": _Told("min(time)", ("time",)),
-    "last_use": _Told("max(time)", ("time",)),
-    "uses": _Told("count(*)", ()),
-    "errors": _with("error"),
-    "denials": _with("denied"),
-    "rate_limited": _with("rate_limited"),
-    "clients": _distinct("client"),
-    "services": _distinct("service"),
-    "routes": _distinct("route"),
-    "hosts": _distinct("host"),
-    "p50": _quantile(0.5),
-    "p95": _quantile(0.95),
-    "p99": _quantile(0.99),
-    "seconds": _Told("sum(duration)", ("duration",)),
-}
-
 _FLOWS: Final = """
-WITH sent AS (FROM uses WHERE direction = 'outgoing' AND {where}{traces}),
+WITH sent AS (FROM uses_and_hashes WHERE direction = 'outgoing' AND {where}{traces}),
 behalf AS (
     SELECT trace_id, service, time, key, key_name, owner, client
-    FROM uses WHERE direction = 'incoming' AND trace_id IN (SELECT trace_id FROM sent)
+    FROM uses_and_hashes WHERE direction = 'incoming' AND trace_id IN (SELECT trace_id FROM sent)
 )
 SELECT sent.key, arg_max(sent.key_id, sent.time), arg_max(sent.key_name, sent.time),
        arg_max(sent.owner, sent.time), arg_max(sent.provider, sent.time),
@@ -84,24 +37,29 @@ GROUP BY sent.key, sent.service, sent.host, behalf.key, behalf.client
 ORDER BY last_use DESC, 1, 6, 7, 8, 11
 """
 _IN_TRACES_OF: Final = """
-    AND trace_id IN (SELECT trace_id FROM uses WHERE key IN (SELECT unnest(?)))
+    AND trace_id IN (SELECT trace_id FROM uses_and_hashes WHERE key IN (SELECT unnest(?)))
 """
 _FLOWS_READ: Final = {
     *("trace_id", "service", "time", "direction", "key", "key_id", "key_name", "owner"),
     *("provider", "client", "host", "outcome"),
 }
 
-_IDENTITIES: Final = f"""
-SELECT key, {_PREVIOUS} AS previous, arg_max(key_id, time), arg_max(key_name, time),
-       arg_max(owner, time), max(time) AS last_use
-FROM uses WHERE (starts_with(key, ?) OR key_id = ? OR starts_with({_PREVIOUS}, ?)) AND {{where}}
-GROUP BY key, previous ORDER BY last_use DESC, key
+_IDENTITIES: Final = """
+WITH named AS (
+    {one} starts_with(key, ?)
+    UNION ALL {one} key_id = ?
+    UNION ALL {one} starts_with(previous, ?)
+)
+SELECT key, previous, arg_max(key_id, time), arg_max(key_name, time), arg_max(owner, time),
+       max(time) AS last_use
+FROM named WHERE {{where}} GROUP BY key, previous ORDER BY last_use DESC, key
 """
+_NAMED: Final = ("key", "previous", "key_id", "key_name", "owner", "time")
 
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """A statement over ``uses``, with the place for a filter's condition."""
+    """A statement over ``uses_and_hashes``, with the place for a filter's condition."""
 
     sql: str
     wanted: Filter
@@ -110,50 +68,48 @@ class Query:
     values: tuple[object, ...] = ()
     """Of the question marks before the condition."""
     values_after: tuple[object, ...] = ()
+    newest: int | None = None
+    """How many uses are wanted at most."""
+    memory: str = MEMORY
+    """What it may take, as DuckDB reads it."""
 
     def run(self, relation: Relation) -> None:
         """Leave the rows to be fetched from ``relation``."""
         where, values = conditions.condition(relation, self.wanted)
+        if self.newest is not None:
+            where, values = self._since_newest(relation, where, values)
         relation.execute(self.sql.format(where=where), [*self.values, *values, *self.values_after])
 
+    def _since_newest(
+        self, relation: Relation, where: str, values: list[object]
+    ) -> tuple[str, list[object]]:
+        """Look first for the time of the oldest use that is wanted, so that few are read whole."""
+        times = f"SELECT time FROM uses_and_hashes WHERE {where} ORDER BY time DESC"
+        relation.execute(f"SELECT min(time) FROM ({times} LIMIT {self.newest:d})", values)
+        ((oldest,),) = relation.fetch(1)
+        return f"{where} AND time >= ?", [*values, oldest]
 
-def _query(sql: str, wanted: Filter, reads: Iterable[str]) -> Query:
-    return Query(sql, wanted, frozenset({*reads, *conditions.columns(wanted)}))
+
+def _query(
+    sql: str, wanted: Filter, reads: Iterable[str], values: tuple[object, ...] = ()
+) -> Query:
+    return Query(sql, wanted, frozenset({*reads, *conditions.columns(wanted)}), values)
 
 
 def uses(wanted: Filter, limit: int | None) -> Query:
     """Return the query for the newest ``limit`` uses."""
     most = "" if limit is None else f" LIMIT {limit:d}"
     sql = (
-        f"SELECT {', '.join(USE_COLUMNS)} FROM uses WHERE {{where}} "
+        f"SELECT {', '.join(USE_COLUMNS)} FROM uses_and_hashes WHERE {{where}} "
         f"ORDER BY time DESC, trace_id, span_id{most}"
     )
-    return Query(sql, wanted, reads=None)
+    return Query(sql, wanted, reads=None, newest=limit)
 
 
 def groups(wanted: Filter, grouping: Grouping) -> Query:
     """Return the query for the groups of ``grouping``."""
-    told = {column: _told(column, grouping) for column in grouping.columns}
-    parts = [_told(column, grouping).sql for column in _parts(grouping)]
-    places = [grouping.columns.index(column) + 1 for column in grouping.order]
-    order = [*(f"{place} DESC" for place in places), *(f"{part} NULLS FIRST" for part in parts)]
-    sql = (
-        f"SELECT {', '.join(one.sql for one in told.values())} FROM uses WHERE {{where}} "
-        f"GROUP BY {', '.join(parts) or '()'} ORDER BY {', '.join(order) or '1'}"
-    )
-    return _query(sql, wanted, {column for one in told.values() for column in one.reads})
-
-
-def _parts(grouping: Grouping) -> tuple[str, ...]:
-    return grouping.by if grouping.every is None else ("time", *grouping.by)
-
-
-def _told(column: str, grouping: Grouping) -> _Told:
-    if column in grouping.by:
-        return _Told(column, (column,))
-    if column == "time":
-        return _Told(f"time - time % {grouping.every:d}", ("time",))
-    return _MEASURES[column]
+    query = _query(grouped.statement(grouping), wanted, grouped.reads(grouping))
+    return replace(query, memory=MUCH_MEMORY) if grouped.has_quantiles(grouping) else query
 
 
 def flows(wanted: Filter, behalf: tuple[str, ...] | None) -> Query:
@@ -169,9 +125,9 @@ def flows(wanted: Filter, behalf: tuple[str, ...] | None) -> Query:
 
 def identities(start: str) -> Query:
     """Return the query for the fingerprints that begin with ``start`` or go by it."""
-    reads = {"key", "key_id", "key_name", "owner", "time", "attributes"}
+    one = f"SELECT {', '.join(_NAMED)} FROM uses_and_hashes WHERE"
     digits = start.lower()
-    return Query(_IDENTITIES, Filter(), frozenset(reads), (digits, start, digits))
+    return _query(_IDENTITIES.format(one=one), Filter(), _NAMED, (digits, start, digits))
 
 
 def identity(row: Row) -> Identity:

@@ -9,11 +9,14 @@ from typing import TYPE_CHECKING, Final
 import duckdb
 
 from keytrail.journal.columns import COLUMNS, ColumnType
+from keytrail.semconv import KEY_OTHER_HASHES, KEY_PREVIOUS_HASH, REDACTED_HASHES
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 MEMORY: Final = "200MB"
+MUCH_MEMORY: Final = "600MB"
+"""For what has to keep all that it reads, or asks the same store many questions."""
 SEALING_MEMORY: Final = "400MB"
 
 _SQL_TYPE: Final[dict[ColumnType, str]] = {
@@ -26,6 +29,13 @@ _SQL_TYPE: Final[dict[ColumnType, str]] = {
 }
 END: Final = '"end":[0-9]{1,19}'
 """Where a span's end stands in its text; the first place is the span's own."""
+HASHES: Final = {
+    "previous": KEY_PREVIOUS_HASH,
+    "beside": KEY_OTHER_HASHES,
+    "redacted": REDACTED_HASHES,
+}
+"""Columns for the attributes that name further fingerprints: what a question about a key looks
+through, of every use. A list is JSON."""
 _SPAN: Final = f"""
 CASE WHEN elapsed IS NULL THEN span
      ELSE regexp_replace(span, '{END}', '"end":' || (time + elapsed)) END::JSON AS span
@@ -45,11 +55,24 @@ def connect(spill: str, memory: str = MEMORY) -> duckdb.DuckDBPyConnection:
         },
     )
     connection.execute("SET enable_progress_bar = false")  # it would stand in the answer
+    connection.execute("SET parquet_metadata_cache = true")
     return connection
 
 
+def hashes_of(attributes: str) -> str:
+    """Return the expressions for ``HASHES`` out of the JSON text ``attributes``.
+
+    Few uses have any, so that the text is looked through before it is parsed.
+    """
+    return ", ".join(
+        f"CASE WHEN contains({attributes}, '\"{name}\"') "
+        f"THEN json_extract_string({attributes}, '$.\"{name}\"') END AS {column}"
+        for column, name in HASHES.items()
+    )
+
+
 def lines_of(paths: Sequence[str]) -> str:
-    """Return the query for the lines in ``paths`` in order, with ``filename``.
+    """Return the query for the lines in ``paths`` in order, with ``HASHES`` and ``filename``.
 
     A line that cannot be parsed is a row of nulls.
     """
@@ -57,7 +80,8 @@ def lines_of(paths: Sequence[str]) -> str:
         return _no_lines()
     columns = ", ".join(f"'{name}': '{_SQL_TYPE[kind]}'" for name, kind in COLUMNS.items())
     return (
-        f"SELECT * FROM read_json({_list(paths)}, columns={{{columns}}}, "
+        f"SELECT *, {hashes_of('attributes')} "
+        f"FROM read_json({_list(paths)}, columns={{{columns}}}, "
         "format='newline_delimited', ignore_errors=true, filename=true)"
     )
 
@@ -77,7 +101,8 @@ def sealed_uses(paths: Sequence[str]) -> str:
 
 def _no_lines() -> str:
     columns = ", ".join(f"NULL::{_SQL_TYPE[kind]} AS {name}" for name, kind in COLUMNS.items())
-    return f"SELECT {columns}, NULL::VARCHAR AS filename WHERE false"
+    others = ", ".join(f"NULL::VARCHAR AS {name}" for name in (*HASHES, "filename"))
+    return f"SELECT {columns}, {others} WHERE false"
 
 
 def _list(paths: Sequence[str]) -> str:

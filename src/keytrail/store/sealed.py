@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from keytrail.journal.columns import COLUMNS
 from keytrail.store.manifest import SealedFile
-from keytrail.store.reading import END, literal, quoted
+from keytrail.store.reading import END, hashes_of, literal, quoted
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 SEALED_COLUMNS: Final = (*COLUMNS, "elapsed")
 """A span's end, which no two uses share, stands apart from its text: as nanoseconds since ``time``.
 
-A record of the audit's own has its whole line in ``span``.
+A record of the audit's own has its whole line in ``span``. Beside these, ``HASHES`` have columns.
 """
 _ENDS: Final = f"TRY_CAST(nullif(regexp_extract(span, '{END}'), '')[7:] AS BIGINT)"
 _ELAPSED: Final = (
@@ -54,7 +54,8 @@ def write(
     draft = ledger.draft(day)
     columns = ", ".join(SEALED_COLUMNS)
     connection.execute(
-        f"COPY (SELECT {columns} FROM ({rows}) ORDER BY key, time) TO {quoted(str(draft))} "
+        f"COPY (SELECT {columns}, {hashes_of('attributes')} FROM ({rows}) ORDER BY key, time) "
+        f"TO {quoted(str(draft))} "
         "(FORMAT parquet, PARQUET_VERSION v2, COMPRESSION zstd)"
     )
     told = _tell(connection, draft)

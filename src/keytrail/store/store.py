@@ -15,7 +15,7 @@ from keytrail.store import manifest, overlong, segments
 from keytrail.store.errors import StoreError
 from keytrail.store.homes import homes_in
 from keytrail.store.live import GAPS_OF, IDENTITY, Flaws, Gap, Live
-from keytrail.store.reading import connect, lines_of, sealed_rows, sealed_uses
+from keytrail.store.reading import HASHES, MEMORY, connect, lines_of, sealed_rows, sealed_uses
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
@@ -63,7 +63,8 @@ class Store:
     """One reading of all that was journaled in ``home``, or in the homes within it.
 
     The relation ``uses`` has the columns of a use, ``attributes`` and ``span``, one row a use: a
-    use that was written twice counts once, and its later line wins. A query that says beforehand
+    use that was written twice counts once, and its later line wins; ``uses_and_hashes`` has the
+    columns of :data:`keytrail.store.reading.HASHES` too. A query that says beforehand
     which few ``columns`` it reads spares a second reading of the lines, unless some were written
     twice. A segment that goes away meanwhile, because it was delivered or sealed, makes a query
     raise ``duckdb.IOException``: read again.
@@ -72,11 +73,13 @@ class Store:
         StoreError: the home cannot be read.
     """
 
-    def __init__(self, home: Path, columns: Collection[str] | None = None) -> None:
+    def __init__(
+        self, home: Path, columns: Collection[str] | None = None, memory: str = MEMORY
+    ) -> None:
         self._columns = columns
         self._found = _find(home)
         self._spill = tempfile.TemporaryDirectory(prefix="keytrail-")
-        self.connection = connect(self._spill.name)
+        self.connection = connect(self._spill.name, memory)
         try:
             self._live = self._read_live()
             self._create_uses()
@@ -120,7 +123,10 @@ class Store:
 
     def _create_uses(self) -> None:
         parts = [*self._live_uses(), *self._sealed_uses()] or [_NO_USES]
-        self.execute(f"CREATE TEMP VIEW uses AS {' UNION ALL BY NAME '.join(parts)}")
+        self.execute(f"CREATE TEMP VIEW uses_and_hashes AS {' UNION ALL BY NAME '.join(parts)}")
+        hashes = [name for name in HASHES if self._columns is None or name in self._columns]
+        without = f" EXCLUDE ({', '.join(hashes)})" if hashes else ""
+        self.execute(f"CREATE TEMP VIEW uses AS SELECT *{without} FROM uses_and_hashes")
 
     def _live_uses(self) -> Iterator[str]:
         if self._live is not None:

@@ -1,0 +1,144 @@
+"""A :class:`Grouping` as a statement in DuckDB's SQL."""
+
+# ruff: noqa: S608 - SQL is put together from names of our own columns and measures
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from keytrail.sources.source import Grouping
+
+
+class _Told(NamedTuple):
+    sql: str
+    reads: tuple[str, ...]
+
+
+def _newest(column: str) -> _Told:
+    return _Told(f"arg_max({column}, time)", (column, "time"))
+
+
+def _with(outcome: str) -> _Told:
+    return _Told(f"count(*) FILTER (outcome = '{outcome}')", ("outcome",))
+
+
+_MEASURES: Final[dict[str, _Told]] = {
+    "previous": _newest("previous"),
+    "key_id": _newest("key_id"),
+    "key_name": _newest("key_name"),
+    "owner": _newest("owner"),
+    "environment": _newest("environment"),
+    "provider": _newest("provider"),
+    "first_use": _Told("min(time)", ("time",)),
+    "last_use": _Told("max(time)", ("time",)),
+    "uses": _Told("count(*)", ()),
+    "errors": _with("error"),
+    "denials": _with("denied"),
+    "rate_limited": _with("rate_limited"),
+    "seconds": _Told("sum(duration)", ("duration",)),
+}
+_QUANTILES: Final = {"p50": 0.5, "p95": 0.95, "p99": 0.99}
+"""Taken together: DuckDB keeps every duration once for each that it is asked for apart."""
+_COUNTED: Final = (
+    {"clients": "client"},
+    {"services": "service", "routes": "route", "hosts": "host"},
+)
+"""The measures that count how many values a column has; those together whose values go together."""
+
+
+def statement(grouping: Grouping) -> str:
+    """Return the statement, with the place ``{where}`` for a condition.
+
+    Values are counted beside the other measures, by groupings of their own: DuckDB takes longer
+    for ``count(DISTINCT …)`` of several columns at once.
+    """
+    counts = _counts(grouping)
+    queries = [
+        "chosen AS NOT MATERIALIZED (FROM uses_and_hashes WHERE {where})",
+        f"told AS ({_told(grouping)})",
+        *(f"{name} AS ({_count(counted, grouping)})" for name, counted in counts.items()),
+    ]
+    return (
+        f"WITH {', '.join(queries)} SELECT {', '.join(_columns(grouping))} "
+        f"FROM {' '.join(['told', *(_join(name, grouping) for name in counts)])} "
+        f"ORDER BY {', '.join(_order(grouping)) or '1'}"
+    )
+
+
+def reads(grouping: Grouping) -> set[str]:
+    """Return the columns of a use that the statement reads."""
+    measured = {column for told in _measures(grouping).values() for column in told.reads}
+    counted = {column for counted in _counts(grouping).values() for column in counted.values()}
+    durations = {"duration"} if has_quantiles(grouping) else set()
+    return {*_divided(grouping), *measured, *counted, *durations}
+
+
+def has_quantiles(grouping: Grouping) -> bool:
+    """Return whether every duration has to be kept until all are known."""
+    return not _QUANTILES.keys().isdisjoint(grouping.columns)
+
+
+def _divided(grouping: Grouping) -> tuple[str, ...]:
+    return grouping.by if grouping.every is None else ("time", *grouping.by)
+
+
+def _measures(grouping: Grouping) -> dict[str, _Told]:
+    divided = _divided(grouping)
+    return {
+        column: _MEASURES[column]
+        for column in grouping.columns
+        if column in _MEASURES and column not in divided
+    }
+
+
+def _counts(grouping: Grouping) -> dict[str, dict[str, str]]:
+    """Return the measures that are counted together, under the name of their query."""
+    wanted = [
+        {measure: column for measure, column in together.items() if measure in grouping.columns}
+        for together in _COUNTED
+    ]
+    return {f"counted_{number}": counted for number, counted in enumerate(wanted) if counted}
+
+
+def _parts(grouping: Grouping) -> list[str]:
+    """Return by what uses are divided, each under a name that no column has."""
+    whole = {"time": f"time - time % {grouping.every}"}
+    return [f"{whole.get(column, column)} AS of_{column}" for column in _divided(grouping)]
+
+
+def _told(grouping: Grouping) -> str:
+    measures = [f"{told.sql} AS {column}" for column, told in _measures(grouping).items()]
+    if has_quantiles(grouping):
+        measures.append(f"quantile_cont(duration, {list(_QUANTILES.values())}) AS quantiles")
+    return f"SELECT {', '.join([*_parts(grouping), *measures])} FROM chosen GROUP BY ALL"
+
+
+def _count(counted: dict[str, str], grouping: Grouping) -> str:
+    names = [f"of_{part}" for part in _divided(grouping)]
+    distinct = f"SELECT DISTINCT {', '.join([*_parts(grouping), *counted.values()])} FROM chosen"
+    counts = [f"count(DISTINCT {column}) AS {measure}" for measure, column in counted.items()]
+    return f"SELECT {', '.join([*names, *counts])} FROM ({distinct}) GROUP BY ALL"
+
+
+def _join(name: str, grouping: Grouping) -> str:
+    same = (f"told.of_{part} IS NOT DISTINCT FROM {name}.of_{part}" for part in _divided(grouping))
+    return f"JOIN {name} ON {' AND '.join(same) or 'true'}"
+
+
+def _columns(grouping: Grouping) -> Iterator[str]:
+    divided, quantiles = _divided(grouping), list(_QUANTILES)
+    for column in grouping.columns:
+        if column in divided:
+            yield f"told.of_{column}"
+        elif column in quantiles:
+            yield f"quantiles[{quantiles.index(column) + 1}]"
+        else:
+            yield column
+
+
+def _order(grouping: Grouping) -> Iterator[str]:
+    yield from (f"{grouping.columns.index(column) + 1} DESC" for column in grouping.order)
+    yield from (f"told.of_{column} NULLS FIRST" for column in _divided(grouping))
