@@ -13,6 +13,7 @@ from keytrail import semconv
 from keytrail.sources.http import Http, RefusedError
 from keytrail.sources.source import service_of
 from keytrail.sources.spans import AuditSpan
+from keytrail.sources.swept import may_be_digits
 from keytrail.sources.windows import Bisection, LimitError, Trace, Window
 
 if TYPE_CHECKING:
@@ -46,6 +47,10 @@ class JaegerBackend:
     def close(self) -> None:
         """Let the connections go."""
         self._http.close()
+
+    def can_find(self, named: str, /) -> bool:
+        """It compares whole values alone."""
+        return not may_be_digits(named)
 
     def find(self, search: Search) -> Generator[AuditSpan, None, None]:
         """Yield the audit spans that may match."""
@@ -96,7 +101,7 @@ class JaegerBackend:
         }
         found = self._given(search, "/api/traces", query)
         with self._http.reading("/api/traces"):
-            return [Trace(one["traceID"], one["spans"][0]["startTime"], one) for one in found]
+            return [_trace(one) for one in found]
 
     def _given(self, search: Search, path: str, query: Mapping[str, Any]) -> list[Any]:
         found = self._object(path, query)
@@ -130,10 +135,14 @@ def _tags(search: Search) -> Iterator[tuple[str, str]]:
         for key in search.wanted.keys:
             yield semconv.KEY_HASH, key
             yield semconv.KEY_PREVIOUS_HASH, key
-    elif search.named is not None and not search.named_by_digits:
+    elif search.named is not None:
         yield semconv.KEY_ID, search.named
     else:
         yield _EVERYTHING
+
+
+def _trace(found: Mapping[str, Any]) -> Trace:
+    return Trace(str(found["traceID"]), int(found["spans"][0]["startTime"]), found)
 
 
 def _span(span: Mapping[str, Any], processes: Mapping[str, Any]) -> AuditSpan:

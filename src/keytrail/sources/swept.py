@@ -57,18 +57,21 @@ class Search:
     found: int = 0
     """Uses so far."""
 
-    @property
-    def named_by_digits(self) -> bool:
-        """Whether ``named`` may be the beginning of a fingerprint."""
-        return self.named is not None and bool(_DIGITS.fullmatch(self.named))
-
     def progress(self, where: str) -> None:
         """Tell how far the search is."""
         self.limits.progress(f"{self.found:,} uses found; searching {where}")
 
 
+def may_be_digits(named: str) -> bool:
+    """Tell whether a key's name may be the beginning of a fingerprint."""
+    return _DIGITS.fullmatch(named) is not None
+
+
 class Backend(Protocol):
     """A tracing backend that finds spans."""
+
+    def can_find(self, named: str, /) -> bool:
+        """Tell whether it can look for a public id, or for the first digits of a fingerprint."""
 
     def close(self) -> None:
         """Let the connections go."""
@@ -152,7 +155,8 @@ class SweptSource:
         """
         is_whole = len(start) == _WHOLE
         wanted = Filter(keys=(start.lower(),)) if is_whole else Filter()
-        swept = self._sweep(wanted, None if is_whole else start)
+        can_find = not is_whole and self._backend.can_find(start)
+        swept = self._sweep(wanted, start if can_find else None)
         if swept.completeness.worth == "truncated":
             self._unnamed += swept.completeness.reasons
         return swept.source.identities(start)

@@ -7,7 +7,6 @@ trace with more matching spans than a search may show, all are read.
 from __future__ import annotations
 
 import json
-import re
 import time
 from typing import TYPE_CHECKING, Any, Final
 
@@ -15,6 +14,7 @@ from keytrail import semconv
 from keytrail.sources.http import Http
 from keytrail.sources.source import service_of
 from keytrail.sources.spans import KEPT, NAMES, AuditSpan
+from keytrail.sources.swept import may_be_digits
 from keytrail.sources.tempo_traces import read_trace
 from keytrail.sources.windows import Bisection, LimitError, TooMuchError, Trace, Window
 
@@ -66,6 +66,10 @@ class TempoBackend:
         """Let the connections go."""
         self._http.close()
 
+    def can_find(self, _named: str, /) -> bool:
+        """It has regular expressions for digits."""
+        return True
+
     def find(self, search: Search) -> Generator[AuditSpan, None, None]:
         """Yield the audit spans that may match.
 
@@ -108,14 +112,14 @@ class TempoBackend:
         if answer.status == 400 and self._tells_parents and _PARENT in answer.text:
             self._tells_parents = False
             return self._search(search, condition, window, most)
-        self._see_to(answer)
+        self._check_caps(answer)
         found = self._http.object(_SEARCH, answer)
         with self._http.reading(_SEARCH):
             if _stopped_early(found.get("metrics") or {}):
                 search.truncated.append("Tempo stopped a search before its end")
             return [*map(_trace, found.get("traces") or ())]
 
-    def _see_to(self, answer: Answer) -> None:
+    def _check_caps(self, answer: Answer) -> None:
         """Tell what was too much from what is wrong."""
         if answer.status != 400 or "exceeds" not in answer.text:
             return
@@ -152,7 +156,7 @@ class TempoBackend:
 
 
 def _trace(found: Mapping[str, Any]) -> Trace:
-    return Trace(found["traceID"], int(found.get("startTimeUnixNano", 0)) // _SECOND, found)
+    return Trace(str(found["traceID"]), int(found.get("startTimeUnixNano", 0)) // _SECOND, found)
 
 
 def _stopped_early(jobs: Mapping[str, Any]) -> bool:
@@ -187,8 +191,8 @@ def _conditions(search: Search) -> Iterator[str]:
 def _named(search: Search) -> str:
     """Return what finds a key by its public id, or by the first digits of its fingerprint."""
     terms = [f"span.{semconv.KEY_ID} = {_quoted(str(search.named))}"]
-    if search.named_by_digits:
-        starts = _quoted(f"{re.escape(str(search.named).lower())}.*")
+    if may_be_digits(str(search.named)):
+        starts = _quoted(f"{str(search.named).lower()}.*")
         hashes = (semconv.KEY_HASH, semconv.KEY_PREVIOUS_HASH)
         terms += [f"span.{name} =~ {starts}" for name in hashes]
     return " || ".join(terms)
