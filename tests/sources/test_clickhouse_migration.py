@@ -171,3 +171,12 @@ def test_the_table_of_a_cluster_is_what_the_migration_makes(table: int) -> None:
     assert run(table, projections.format("otel_traces_local")) == run(
         table, projections.format("otel_traces")
     )
+
+
+def test_what_is_deleted_is_gone_from_the_projections(table: int) -> None:
+    """An erasure reaches the sums too."""
+    for step in statements("columns.sql"):
+        run(table, step)
+    run(table, f"DELETE FROM otel_traces WHERE SpanAttributes['keytrail.key.hash'] = '{F1}'")
+    ((rows, _),) = _answers(table, 1)
+    assert [(row[0], row[8]) for row in rows] == [(F2, 66)]
