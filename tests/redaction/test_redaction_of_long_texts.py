@@ -103,3 +103,35 @@ def test_long_text_without_known_keys_is_searched() -> None:
     """A memory without keys has no automaton to build."""
     redactor = Redactor(SensitiveNames(), KeyMemory())
     assert redactor.text(f"{LONG} {TOKEN}") == f"{LONG} REDACTED"
+
+
+@pytest.mark.parametrize("words", ["password is wrong; ", "the token: none; ", "sk_the_words "])
+def test_long_text_with_much_that_may_be_secret_is_cut_off(redactor: Redactor, words: str) -> None:
+    """A part of it passes as it is, the rest goes as a whole."""
+    text = words * (1_000_000 // len(words))
+    passed = redactor.text(text)
+    assert passed in (text, text[: len(passed) - 8] + "REDACTED")
+
+
+@pytest.mark.parametrize("apart", [20_000, 40_000, 60_000, 100_000, 200_000])
+def test_secrets_far_apart_all_go(redactor: Redactor, apart: int) -> None:
+    """What stands between them passes as far as they are few."""
+    between = WORDS * (apart // len(WORDS))
+    text = between.join(["", "api_key=hunter2 ", f"saw {TOKEN} there", "token=hunter2 ", ""])
+    assert redactor.text(text) == text.replace("hunter2", "REDACTED").replace(TOKEN, "REDACTED")
+
+
+@pytest.mark.parametrize("shift", range(0, 40_000, 1_999))
+def test_secret_is_found_across_every_part(redactor: Redactor, shift: int) -> None:
+    """Wherever a part ends, what stands there is read whole."""
+    between = LONG[: 30_000 + shift]
+    text = f"token=hunter2 {between} api_key='hunter2 hunter2' {LONG}"
+    assert "hunter2" not in redactor.text(text)
+    assert LONG[:30_000] in redactor.text(text)
+
+
+def test_long_statement_passes(redactor: Redactor) -> None:
+    """Nothing is cut off where nothing looks like a secret."""
+    rows = "('bob', 'a@shop.example', 7, 'the author of page 3'), "
+    text = "INSERT INTO users (name, mail, visits, note) VALUES " + rows * 20_000
+    assert redactor.text(text) is text
