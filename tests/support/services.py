@@ -65,7 +65,7 @@ def stop(process: subprocess.Popen[str], number: int = signal.SIGTERM) -> str:
 
 
 def _await_port(process: subprocess.Popen[str], port: int) -> None:
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
         if process.poll() is not None:
             raise AssertionError(f"the service ended: {process.communicate()[0][-2000:]}")
