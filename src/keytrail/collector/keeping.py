@@ -31,8 +31,9 @@ QUEUE: Final = {
     "sizer": "items",
     "queue_size": "${env:KEYTRAIL_QUEUE_SPANS:-1000000}",
     "block_on_overflow": False,
-    "batch": {"flush_timeout": "200ms", "min_size": 1000, "max_size": 2000},
+    "batch": {"flush_timeout": "200ms", "sizer": "bytes", "min_size": 500_000, "max_size": 900_000},
 }
+"""Destinations refuse for good what is too long: Kafka and many proxies 1 MB, gRPC 4 MiB."""
 
 
 def audit_path(exporters: list[str]) -> Part:
