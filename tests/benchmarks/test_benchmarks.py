@@ -21,7 +21,9 @@ def _run(module: str, *arguments: str) -> Any:
     return json.loads(done.stdout)
 
 
-@pytest.mark.parametrize("library", ["flask", "fastapi on a socket", "grpc server", "requests", "httpx"])
+@pytest.mark.parametrize(
+    "library", ["flask", "fastapi on a socket", "grpc server", "requests", "httpx"]
+)
 def test_overhead_compares_two_stock_sides_with_keytrail(library: str) -> None:
     """A quick run tells the stock seconds and what keytrail and the twin add, of both parts."""
     scenario = "unsampled, with key"
