@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from typing import Any
 from urllib.request import OpenerDirector, Request, build_opener
 
@@ -13,7 +14,6 @@ import httpx2
 import requests
 import urllib3
 from botocore import UNSIGNED
-from botocore.client import BaseClient
 from botocore.config import Config
 from botocore.credentials import ReadOnlyCredentials
 from opentelemetry.instrumentation.aiohttp_client import create_trace_config
@@ -24,7 +24,7 @@ from opentelemetry.instrumentation.urllib import URLLibInstrumentor
 from opentelemetry.instrumentation.urllib3 import URLLib3Instrumentor
 from opentelemetry.sdk.trace import TracerProvider
 
-from benchmarks.library import Library, instrumented
+from benchmarks.library import Library, instrumented, instrumenting
 from benchmarks.traffic import PATH, QUERY, headers, keys
 
 
@@ -129,10 +129,7 @@ def urllib3_calling(provider: TracerProvider, api: str) -> Library:
 
 def botocore_calling(provider: TracerProvider, api: str) -> Library:
     """Return a client of Amazon SQS, which signs with a key or does not."""
-    instrumentor = BotocoreInstrumentor()  # type: ignore[no-untyped-call]
-    calls_api = instrumented(instrumentor, provider, BaseClient, "_make_api_call")
-    signing = _sqs(api, calls_api, None)
-    unsigned = _sqs(api, calls_api, UNSIGNED)
+    signing, unsigned = _sqs(api, None), _sqs(api, UNSIGNED)
 
     def call(calls: int, keyed: bool) -> None:
         for key in keys(calls, keyed=keyed):
@@ -140,11 +137,12 @@ def botocore_calling(provider: TracerProvider, api: str) -> Library:
                 signing._request_signer._credentials = _SigningKey(key)
             (unsigned if key is None else signing).list_queues()
 
-    return Library(call)
+    instrumentor = BotocoreInstrumentor()  # type: ignore[no-untyped-call]
+    return Library(call, in_force=partial(instrumenting, instrumentor, provider))
 
 
-def _sqs(api: str, calls_api: Any, signature: Any) -> Any:
-    client = botocore.session.Session().create_client(
+def _sqs(api: str, signature: Any) -> Any:
+    return botocore.session.Session().create_client(
         "sqs",
         region_name="eu-west-1",
         endpoint_url=api,
@@ -152,8 +150,6 @@ def _sqs(api: str, calls_api: Any, signature: Any) -> Any:
         aws_secret_access_key="wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY",
         config=Config(signature_version=signature, retries={"total_max_attempts": 1}),
     )
-    client.__class__ = type("SQS", (type(client),), {"_make_api_call": calls_api})
-    return client
 
 
 class _SigningKey:

@@ -7,6 +7,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 
 import aiohttp.web
@@ -78,10 +79,12 @@ def tornado_served(provider: TracerProvider, load: Load) -> Library:
         tornado.httpserver.HTTPServer(app).add_sockets([listener])
         await asyncio.Event().wait()
 
-    served = _served(lambda: asyncio.run(serve()), listener.getsockname()[1], load)
     instrumentor = TornadoInstrumentor()  # type: ignore[no-untyped-call]
-    in_force = partial(instrumenting, instrumentor, provider)
-    return Library(served.call, served.clock, in_force)
+    with instrumenting(instrumentor, provider):
+        with suppress(TypeError):
+            Item()  # type: ignore[call-arg]  # its class is instrumented before its arguments fail
+        instrumentor.patched_handlers.clear()  # and stays so
+    return _served(lambda: asyncio.run(serve()), listener.getsockname()[1], load)
 
 
 def _served(serve: Callable[[], None], port: int, load: Load) -> Library:
