@@ -17,7 +17,7 @@ from rich.console import Console
 from rich.progress import Progress, track
 
 from benchmarks import machine, tables
-from benchmarks.commands import Run, command, kept_open, run
+from benchmarks.commands import Run, command, environ, kept_open, run
 from benchmarks.uses import write_journal
 
 MILLION = 1_000_000
@@ -100,7 +100,7 @@ def _check(home: Path, uses: int) -> None:
         SystemExit: the uses of all keys do not add up.
     """
     asking = command(home, "keys", "--format", "json")
-    answer = subprocess.run(asking, check=True, stdout=subprocess.PIPE).stdout
+    answer = subprocess.run(asking, check=True, env=environ(), stdout=subprocess.PIPE).stdout
     counted = sum(row["uses"] for row in json.loads(answer)["rows"])
     if counted != uses:
         raise SystemExit(f"keytrail keys counted {counted} of {uses} uses")

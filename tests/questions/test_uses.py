@@ -50,6 +50,15 @@ def test_the_newest_come_first_and_a_cut_is_told(home: Path) -> None:
     assert answer.completeness.reasons == ("older uses match too: these are the newest 2",)
 
 
+def test_a_limit_among_uses_of_one_moment_takes_the_first_by_their_ids(home: Path) -> None:
+    """The newest come first, then those of the lowest trace and span ids."""
+    alike = [use(number, time=T0) for number in (3, 1, 2)]
+    write(home, *alike, use(9), use(0, time=T0 - 1, trace_id=f"{9:032x}"))
+    answer = uses(LocalSource(home), limit=3)
+    at = answer.columns.index("trace_id")
+    assert [row[at] for row in answer.rows] == [f"{n:032x}" for n in (10, 2, 3)]
+
+
 def test_a_limit_that_cuts_nothing_is_not_told(home: Path) -> None:
     """Exactly as many as asked for is the whole answer."""
     write(home, *map(use, range(2)))

@@ -22,7 +22,7 @@ from keytrail.store.errors import StoreError
 from keytrail.store.kept import keep_broken, load_records
 from keytrail.store.ledger import opened
 from keytrail.store.live import Flaws, Live
-from keytrail.store.reading import SEALING_MEMORY, connect, sealed_rows
+from keytrail.store.reading import SEALING_MEMORY, connect, quoted, sealed_rows
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -114,6 +114,7 @@ class Batch:
     ) -> None:
         self._connection = connection
         self._ledger = ledger
+        self._spill = spill
         self._copies: dict[str, str] = {}
         self._live = self._read(paths, spill)
         for path in self._live.broken():
@@ -215,19 +216,24 @@ class Batch:
     def _write_day(self, day: int, older: Sequence[SealedFile], flaws: Flaws) -> SealedFile | None:
         within = f"WHERE time // {DAY} = {day}"
         paths = list(self._live.files(f"time // {DAY} = {day}"))
-        rows = [
-            f"SELECT * FROM ({sealed.of_uses(self._live.uses(paths))}) {within}",
-            f"SELECT * FROM records {within}",
-        ]
+        rows = (
+            f"SELECT * FROM ({sealed.of_uses(self._live.uses(paths))}) {within} "
+            f"UNION ALL BY NAME SELECT * FROM records {within}"
+        )
         if older:
-            files = [str(self._ledger.home / file.path) for file in older]
-            rows.append(
-                f"SELECT * EXCLUDE (filename) FROM ({sealed_rows(files)}) WHERE NOT coalesce("
-                "record IS NULL AND hash(trace_id, span_id) IN (SELECT identity FROM overtaken), "
-                "false)"
-            )
-        union = " UNION ALL BY NAME ".join(rows)
-        return sealed.write(self._connection, self._ledger, utc_day(day * DAY), union, flaws)
+            rows = self._with_older(day, rows, older)
+        return sealed.write(self._connection, self._ledger, utc_day(day * DAY), rows, flaws)
+
+    def _with_older(self, day: int, rows: str, older: Sequence[SealedFile]) -> str:
+        """Read the lines first: beside older rows, all of them sorted, takes much more memory."""
+        new = os.path.join(self._spill, f"{day}.parquet")
+        self._connection.execute(f"COPY ({rows}) TO {quoted(new)} (FORMAT parquet)")
+        files = [new, *(str(self._ledger.home / file.path) for file in older)]
+        return (
+            f"SELECT * EXCLUDE (filename) FROM ({sealed_rows(files)}) "
+            f"WHERE filename = {quoted(new)} OR NOT coalesce(record IS NULL "
+            "AND hash(trace_id, span_id) IN (SELECT identity FROM overtaken), false)"
+        )
 
 
 def _flaws(file: SealedFile) -> Flaws:
