@@ -120,7 +120,10 @@ def test_flow_and_compare_answer_too() -> None:
         ("jaeger+http://", "no source can read 'jaeger+http' addresses\n"),
         ("no/profile", "this is neither an address nor a profile\n"),
         ("nobody", ": no profile 'nobody' with a 'url'\n"),
-        ("jaeger+http://127.0.0.1:9", "jaeger at 127.0.0.1:9 cannot be reached: connection refused\n"),
+        (
+            "jaeger+http://127.0.0.1:9",
+            "jaeger at 127.0.0.1:9 cannot be reached: connection refused\n",
+        ),
     ],
 )
 def test_a_source_that_cannot_be_asked_is_told(source: str, message: str) -> None:
