@@ -7,10 +7,9 @@ import threading
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-import wrapt
-
 from keytrail import faults
 from keytrail.ending import Ending
+from keytrail.imports import when_imported
 from keytrail.otel.adopt import Adoption
 from keytrail.otel.audit import Audit
 from keytrail.otel.wire import TappedWire
@@ -38,9 +37,10 @@ TAPS = {
 """Tapped module → the adapter that taps it, as soon as the application imports the module."""
 
 
-@dataclass(slots=True)
+@dataclass(eq=False)
 class _Active:
     audit: Audit
+    wire: TappedWire
     adoption: Adoption
     ending: Ending
     taps: list[Tap] = field(default_factory=list)
@@ -109,7 +109,7 @@ def _activate(settings: Settings) -> _Active:
     _say_where_the_pepper_is(audit)
     adoption = Adoption(audit)
     adoption.adopt()
-    active = _Active(audit, adoption, Ending(audit, adoption))
+    active = _Active(audit, TappedWire(audit), adoption, Ending(audit, adoption))
     _install_taps(active)
     if settings.redact_logs:
         active.taps += importlib.import_module("keytrail.logs").install()
@@ -118,17 +118,16 @@ def _activate(settings: Settings) -> _Active:
 
 
 def _install_taps(active: _Active) -> None:
-    wire = TappedWire(active.audit)
     for module, adapter in TAPS.items():
-        wrapt.register_post_import_hook(_tapping(active, wire, adapter), module)
+        when_imported(module, active, _tapping(adapter))
 
 
-def _tapping(active: _Active, wire: TappedWire, adapter: str) -> Callable[[ModuleType], None]:
-    def tap(module: ModuleType) -> None:
+def _tapping(adapter: str) -> Callable[[_Active, ModuleType], None]:
+    def tap(active: _Active, module: ModuleType) -> None:
         if active.ended:
             return
         try:
-            active.taps += importlib.import_module(adapter).install(wire)
+            active.taps += importlib.import_module(adapter).install(active.wire)
         except Exception as error:  # noqa: BLE001 - the application's import goes on
             faults.report(f"tap.{module.__name__}", error)
 

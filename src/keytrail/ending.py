@@ -8,9 +8,8 @@ import threading
 import time
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
-import wrapt
-
 from keytrail import faults, native
+from keytrail.imports import when_imported
 from keytrail.sigterm import SigtermTap
 
 if TYPE_CHECKING:
@@ -41,8 +40,8 @@ class Ending:
         atexit.register(self.write_all)
         vars(os).update(_exit=self._leave)
         for module in _CHILDREN:
-            wrapt.register_post_import_hook(self._in_children, module)
-        wrapt.register_post_import_hook(self._in_pools, "celery.signals")
+            when_imported(module, self, Ending._in_children)
+        when_imported("celery.signals", self, Ending._in_pools)
         self._sigterm.install()
 
     def take(self) -> None:
@@ -59,7 +58,7 @@ class Ending:
 
     def _in_pools(self, signals: Any) -> None:
         """Come before Celery's children wait to be reaped: the worker's end kills them there."""
-        signals.worker_process_shutdown.connect(self._end_of_child, weak=False)
+        signals.worker_process_shutdown.connect(self._end_of_child)
 
     def _end_of_child(self, **_: Any) -> None:
         self._write_own()
