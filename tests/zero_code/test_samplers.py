@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from apps.sampled_app import without_port
 from support.cases import PEPPER
 from support.journals import uses_in
 from support.services import APPS, clean_environ
@@ -66,7 +67,7 @@ def _run(mode: str, home: Path, *arguments: str, **environ: str) -> dict[str, An
     console, _, last = ran.stdout.rstrip("\n").rpartition("\n")
     told: dict[str, Any] = json.loads(last)
     called = re.search(r"http://127\.0\.0\.1:(\d+)/called", console)
-    text = console.replace(f":{called[1]}", ":1").replace(called[1], "1") if called else console
+    text = without_port(console, called[1]) if called else console
     told["spans"] = [_stable(span) for span in (*_objects(text), *told["spans"])]
     return told
 
