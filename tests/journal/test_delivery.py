@@ -162,7 +162,7 @@ def test_an_endpoint_that_hangs_does_not_hold_up_the_end(home: Path, receiver: R
     journal.put((1, False))
     began = time.monotonic()
     assert not journal.close(0.5)
-    assert time.monotonic() - began < 1.5
+    assert time.monotonic() - began < 5
     assert left_of(home) == [".cursor", ".ndjson"]
 
 
