@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,7 +9,7 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler
 from typing import Any
 
-from support.servers import listening
+from support.servers import body_of, listening
 
 PATH = "/services/collector"
 ANSWERS = {
@@ -50,9 +49,7 @@ def splunk(token: str = "none", index: str = "keytrail_audit") -> Iterator[Splun
         protocol_version = "HTTP/1.1"
 
         def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers["Content-Length"]))
-            if self.headers.get("Content-Encoding") == "gzip":
-                body = gzip.decompress(body)
+            body = body_of(self)
             status = self._status(body)
             kept.refused += status != 200
             answer = json.dumps(ANSWERS[status]).encode()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
 import os
 import random
 import shutil
@@ -30,7 +29,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
 
 from journal.journal_kit import eventually
 from support.cases import K1
-from support.servers import listening
+from support.servers import answer, body_of, listening
 from support.told import Books, Told, holds_raw_key, told, waiting_on_disk
 
 ROUNDS = int(os.environ.get("TEST_KILLS", "4"))
@@ -60,10 +59,8 @@ class Endpoint:
         return sorted({int(path.rpartition("/")[2]) for path in self.paths})
 
     def take(self, request: BaseHTTPRequestHandler) -> None:
-        body = request.rfile.read(int(request.headers["Content-Length"]))
+        body = body_of(request)
         self.asked += 1
-        if request.headers.get("Content-Encoding") == "gzip":
-            body = gzip.decompress(body)
         self.leaked = self.leaked or K1.encode() in body
         if self.fails is not None and self.fails(request, body):
             return
@@ -84,14 +81,12 @@ def paths_in(body: bytes) -> list[str]:
     ]
 
 
-def answer(request: BaseHTTPRequestHandler, status: int, body: bytes = b"", **headers: str) -> bool:
-    request.send_response(status)
-    for name, value in headers.items():
-        request.send_header(name.replace("_", "-"), value)
-    request.send_header("Content-Length", str(len(body)))
-    request.end_headers()
-    request.wfile.write(body)
-    return True
+def answers(status: int, **headers: str) -> Callable[[BaseHTTPRequestHandler, bytes], bool]:
+    def fault(request: BaseHTTPRequestHandler, _: bytes) -> bool:
+        answer(request, status, b"", **headers)
+        return True
+
+    return fault
 
 
 @contextmanager
@@ -160,10 +155,10 @@ FAULTS: dict[str, Callable[[BaseHTTPRequestHandler, bytes], bool]] = {
     "never answers": never_answers,
     "resets": resets,
     "breaks off": breaks_off,
-    "429": lambda request, _: answer(request, 429, Retry_After="1"),
-    "503": lambda request, _: answer(request, 503, Retry_After="1"),
-    "400": lambda request, _: answer(request, 400),
-    "401": lambda request, _: answer(request, 401),
+    "429": answers(429, Retry_After="1"),
+    "503": answers(503, Retry_After="1"),
+    "400": answers(400),
+    "401": answers(401),
 }
 
 

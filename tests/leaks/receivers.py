@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -13,6 +12,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Literal
 
 import grpc
+
+from support.servers import body_of
 
 Signal = Literal["traces", "logs", "metrics"]
 Protocol = Literal["http/protobuf", "grpc"]
@@ -79,9 +80,7 @@ def dead_receiver() -> Iterator[Received]:
         protocol_version = "HTTP/1.1"
 
         def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers["Content-Length"]))
-            if self.headers.get("Content-Encoding") == "gzip":
-                body = gzip.decompress(body)
+            body = body_of(self)
             for signal in SIGNALS:
                 if self.path.endswith(signal):
                     received.bodies[signal].append(body)

@@ -6,7 +6,6 @@ documentation of Tempo 2.8 to 3 says: every cap that it does not announce is in 
 
 from __future__ import annotations
 
-import gzip
 import json
 import random
 import re
@@ -22,7 +21,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from opentelemetry.proto.trace.v1.trace_pb2 import TracesData
 
 from support.otelcol import plain
-from support.servers import listening
+from support.servers import body_of, listening
 
 SECOND = 10**9
 _TERM = re.compile(r'(span|resource)\.([\w.]+) (=~?) ("(?:[^"\\]|\\.)*")')
@@ -230,9 +229,7 @@ def tempo() -> Iterator[Tempo]:
         protocol_version = "HTTP/1.1"
 
         def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers["Content-Length"]))
-            if self.headers.get("Content-Encoding") == "gzip":
-                body = gzip.decompress(body)
+            body = body_of(self)
             kept.take(ExportTraceServiceRequest.FromString(body))
             self._answer(200, b"")
 

@@ -18,7 +18,7 @@ from keytrail.settings import Settings
 from keytrail.sources import CannotAnswer, Limits, connect
 from support.cases import F1, K1
 from support.certificates import SelfSigned, self_signed
-from support.servers import listening
+from support.servers import answer, listening
 
 _Fault = Callable[[BaseHTTPRequestHandler], None]
 
@@ -37,15 +37,7 @@ def _failing(fault: _Fault, tls: ssl.SSLContext | None = None) -> Iterator[int]:
 
 
 def _says(status: int, body: bytes = b"", **headers: str) -> _Fault:
-    def fault(request: BaseHTTPRequestHandler) -> None:
-        request.send_response(status)
-        for name, value in headers.items():
-            request.send_header(name.replace("_", "-"), value)
-        request.send_header("Content-Length", str(len(body)))
-        request.end_headers()
-        request.wfile.write(body)
-
-    return fault
+    return lambda request: answer(request, status, body, **headers)
 
 
 def _resets(request: BaseHTTPRequestHandler) -> None:

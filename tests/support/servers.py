@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import ssl
 import threading
 from collections.abc import Iterator
@@ -50,6 +51,22 @@ def http_server(host: str = "127.0.0.1") -> Iterator[Server]:
 
     with listening(Handler) as server.port:
         yield server
+
+
+def body_of(request: BaseHTTPRequestHandler) -> bytes:
+    """Read what was posted, unpacked."""
+    body = request.rfile.read(int(request.headers["Content-Length"]))
+    return gzip.decompress(body) if request.headers.get("Content-Encoding") == "gzip" else body
+
+
+def answer(request: BaseHTTPRequestHandler, status: int, body: bytes = b"", **headers: str) -> None:
+    """Answer a request; ``Retry_After`` is the header ``Retry-After``."""
+    request.send_response(status)
+    for name, value in headers.items():
+        request.send_header(name.replace("_", "-"), value)
+    request.send_header("Content-Length", str(len(body)))
+    request.end_headers()
+    request.wfile.write(body)
 
 
 @contextmanager

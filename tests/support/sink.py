@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,7 +12,7 @@ from typing import Any
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue
 
-from support.servers import listening
+from support.servers import body_of, listening
 
 
 @dataclass(frozen=True)
@@ -67,9 +66,7 @@ def otlp_sink() -> Iterator[Sink]:
         protocol_version = "HTTP/1.1"
 
         def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers["Content-Length"]))
-            if self.headers.get("Content-Encoding") == "gzip":
-                body = gzip.decompress(body)
+            body = body_of(self)
             if sink.status == 200:
                 sink.bodies.append(body)
                 if self.path == "/v1/traces":

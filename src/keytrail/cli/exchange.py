@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import sys
 import time
@@ -24,7 +23,6 @@ if TYPE_CHECKING:
     from keytrail.store.store import Store
 
 _SPANS_A_LINE: Final = 512
-_BLOCK: Final = 1024 * 1024
 
 Files = Annotated[
     list[Path],
@@ -154,12 +152,9 @@ def _judge(store: Store, wanted: Filter, home: Path) -> dict[str, object]:
 
 def _note(manifest: Path, output: Path, uses: int, judged: dict[str, object]) -> None:
     """Note what an auditor needs to see that the file is still the one that was exported."""
+    from keytrail.store.ledger import sha256_of
     from keytrail.store.moments import rfc3339
 
-    with output.open("rb") as file:
-        digest = hashlib.sha256()
-        while block := file.read(_BLOCK):
-            digest.update(block)
     told = {
         "exported": rfc3339(time.time_ns()),
         "by": f"keytrail {version('keytrail')}",
@@ -168,7 +163,7 @@ def _note(manifest: Path, output: Path, uses: int, judged: dict[str, object]) ->
             {
                 "name": output.name,
                 "bytes": output.stat().st_size,
-                "sha256": digest.hexdigest(),
+                "sha256": sha256_of(output),
                 "uses": uses,
             }
         ],

@@ -104,7 +104,7 @@ class TappedWire:
                     spanning = None
             if may_carry_key():
                 return self._keyed(read, spanning, again)
-            chain = _of_current_span() if spanning is None else spanning
+            chain = spanning or _chain_of(trace.get_current_span())
             return None if chain is None else KeylessHop(chain, read)
         except Exception as error:  # noqa: BLE001 - the call goes on, unseen and counted
             faults.report("outgoing", error)
@@ -118,7 +118,7 @@ class TappedWire:
         if again is not None and again.is_use:
             return self._amended(again, read())
         span = trace.get_current_span()
-        of_span = chain_on(span) if _is_call(span) else None
+        of_span = _chain_of(span)
         return self._sent(read(), span, of_span, spanning or of_span or Chain())
 
     def _sent(
@@ -171,9 +171,8 @@ class TappedWire:
         return context, SpanHop(self._audit, chain, facts, span)
 
 
-def _of_current_span() -> Chain | None:
-    """Return the chain of the call whose span is the current one."""
-    span = trace.get_current_span()
+def _chain_of(span: trace.Span) -> Chain | None:
+    """Return the chain of the call whose span this is."""
     return chain_on(span) if _is_call(span) else None
 
 

@@ -22,7 +22,6 @@ def checks(settings: Settings, _environ: Mapping[str, str]) -> Iterator[Check]:
     try:
         providers = read_providers(path)
     except CatalogueError as error:
-        says, _, hint = str(error).partition("\nhint: ")
-        yield Check("catalogue", "fail", says, hint or "correct the file, or KEYTRAIL_CATALOGUE")
+        yield Check.failed("catalogue", error, "correct the file, or KEYTRAIL_CATALOGUE")
     else:
         yield Check("catalogue", "ok", f"{path} adds {len(providers)} providers")

@@ -17,3 +17,9 @@ class Check:
     says: str
     hint: str | None = None
     """The next step, for what is not ``ok``."""
+
+    @classmethod
+    def failed(cls, name: str, complaint: object, hint: str) -> Check:
+        """Return what fails with an error of ours; ``hint`` where it gives none itself."""
+        says, _, own = str(complaint).partition("\nhint: ")
+        return cls(name, "fail", says, own or hint)

@@ -63,8 +63,7 @@ def _export(target: Destination, settings: Settings) -> Check:
     try:
         exporter = build_exporter(target, replace(settings, otlp_timeout=_TIMEOUT), heard)
     except (ExporterMissingError, OSError) as error:
-        says, _, hint = str(error).partition("\nhint: ")
-        return Check("delivery", "fail", says, hint or "correct the KEYTRAIL_OTLP_* files")
+        return Check.failed("delivery", error, "correct the KEYTRAIL_OTLP_* files")
     logging.getLogger("opentelemetry").setLevel(logging.CRITICAL)
     try:
         exporter.export([])

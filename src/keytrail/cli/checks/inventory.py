@@ -13,8 +13,6 @@ if TYPE_CHECKING:
     from keytrail.capture.providers import Catalogue
     from keytrail.settings import Settings
 
-_CORRECT_IT = "correct the file, or KEYTRAIL_INVENTORY"
-
 
 def checks(settings: Settings, _environ: Mapping[str, str]) -> Iterator[Check]:
     """Check every entry of the file; without it a service runs on and names no owners."""
@@ -32,8 +30,7 @@ def _inventory(settings: Settings, path: Path) -> Check:
     try:
         entries = read_inventory(path, raw_key_judge(peppers, _catalogue(settings)))
     except InventoryError as error:
-        says, _, hint = str(error).partition("\nhint: ")
-        return Check("inventory", "fail", says, hint or _CORRECT_IT)
+        return Check.failed("inventory", error, "correct the file, or KEYTRAIL_INVENTORY")
     if not entries:
         hint = "write one [[keys]] table, or one line of CSV, for each key"
         return Check("inventory", "warn", f"{path} names no key", hint)

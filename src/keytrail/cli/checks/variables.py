@@ -16,7 +16,6 @@ def checks(_settings: Settings, environ: Mapping[str, str]) -> Iterator[Check]:
     complaints: list[str] = []
     Settings.from_env(environ, complain=complaints.append)
     for complaint in complaints:
-        says, _, hint = complaint.partition("\nhint: ")
-        yield Check("settings", "fail", says, hint or "see docs/settings.md")
+        yield Check.failed("settings", complaint, "see docs/settings.md")
     if not complaints:
         yield Check("settings", "ok", "every KEYTRAIL_* variable can be used")
