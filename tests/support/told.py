@@ -6,7 +6,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -93,7 +93,11 @@ def told(home: Path, endpoint: str | None = None, **settings: str) -> Iterator[T
 
 def waiting_on_disk(home: Path) -> int:
     """Return how many uses stand in the journal and are not confirmed."""
-    return sum(uses_in(found.path, confirmed(found.path)) for found in segments(home))
+    waiting = 0
+    for found in segments(home):
+        with suppress(FileNotFoundError):  # delivered and deleted meanwhile
+            waiting += uses_in(found.path, confirmed(found.path))
+    return waiting
 
 
 def holds_raw_key(home: Path) -> bool:
