@@ -38,6 +38,7 @@ REDACTIONS: Final = "keytrail.redactions"
 REDACTED_HASHES: Final = "keytrail.redacted_hashes"
 SAMPLED: Final = "keytrail.sampled"
 CANNOT: Final = "keytrail.collector.cannot"
+CUT: Final = "keytrail.collector.cut"
 
 REDACTED: Final = "REDACTED"
 OTHER: Final = "_other"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from keytrail import semconv
-from keytrail.collector import measuring
+from keytrail.collector import cutting, measuring
 from keytrail.collector.fragment import Part
 from keytrail.collector.ottl import attribute
 
@@ -17,6 +17,7 @@ STORAGE: Final = "file_storage/keytrail"
 JOURNAL: Final = "file/keytrail_journal"
 ONLY_AUDIT: Final = "filter/keytrail_only_audit"
 NOT_TOLD: Final = "filter/keytrail_not_told"
+CUT: Final = "transform/keytrail_cut"
 LIMITER: Final = "memory_limiter/keytrail"
 _DIRECTORY: Final = "${env:KEYTRAIL_DIR:-/var/lib/keytrail}"
 
@@ -54,6 +55,7 @@ def audit_path(exporters: list[str]) -> Part:
                     "error_mode": "propagate",
                     "traces": {"span": [f"{schema} == nil"]},
                 },
+                CUT: cutting.cut(),
             },
             "connectors": {TO_KEPT: None, TO_AUDIT: None},
             "exporters": {JOURNAL: _journal()},
@@ -66,7 +68,7 @@ def audit_path(exporters: list[str]) -> Part:
                     },
                     AUDIT: {
                         "receivers": [TO_AUDIT],
-                        "processors": ["filter/keytrail_audit"],
+                        "processors": ["filter/keytrail_audit", CUT],
                         "exporters": [*exporters, JOURNAL, measuring.TO_METRICS],
                     },
                 }
@@ -76,6 +78,7 @@ def audit_path(exporters: list[str]) -> Part:
             STORAGE: "The queues on disk. fsync: what was acknowledged survives a power cut.",
             "filter/keytrail_kept": "Keeps audit spans, and those in which a key was redacted.\n"
             "An error is not passed over: the sender tries again.",
+            CUT: "A span that is longer than a batch would be dropped, and others with it.",
             JOURNAL: "Beside every queue, since 400, 401, 403, 404, 413 and 500 of a destination\n"
             "empty its queue. Only with rotation it survives kill -9 and restarts.\n"
             "max_days and max_megabytes x max_backups bound it: the oldest is deleted.",
