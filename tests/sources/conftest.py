@@ -30,7 +30,7 @@ def _jaeger(directory: Path, storage: str) -> Iterator[str]:
         servers.behind_a_collector(directory, "jaeger", KEYTRAIL_JAEGER_ENDPOINT=otlp) as port,
     ):
         servers.send(port, seeded.requests())
-        eventually(lambda: _count(at) == len(seeded.uses()), 30)
+        eventually(lambda: _count(at) == len(seeded.uses()))
         yield at
 
 
@@ -136,7 +136,7 @@ def clickhouse_migrated(clickhouse: str, tmp_path_factory: pytest.TempPathFactor
     ):
         address = f"clickhouse://127.0.0.1:{port}/keytrail"
         servers.send(collector, seeded.requests()[:half])
-        eventually(lambda: _count(address) > 0, 30)
+        eventually(lambda: _count(address) > 0)
         clickhouse_front.migrate(port)
         servers.send(collector, seeded.requests()[half:])
         yield address
@@ -146,7 +146,7 @@ def clickhouse_migrated(clickhouse: str, tmp_path_factory: pytest.TempPathFactor
 def address(request: pytest.FixtureRequest) -> str:
     """The source that the test is asked for, once all of the seeded uses have arrived."""
     address: str = request.getfixturevalue(request.param)
-    eventually(lambda: _count(address) == len(seeded.uses()), 30)
+    eventually(lambda: _count(address) == len(seeded.uses()))
     return address
 
 

@@ -240,7 +240,7 @@ def collector(
     finally:
         running.process.terminate()
         try:
-            running.process.wait(20)
+            running.process.wait(60)
         except subprocess.TimeoutExpired:
             running.process.kill()
             running.process.wait()
@@ -258,7 +258,7 @@ def _own_metrics(directory: Path, port: int) -> Path:
 
 def scraped(port: int) -> dict[str, float]:
     """Return the samples of a Prometheus endpoint: name and labels, value."""
-    with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=5) as answer:
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=60) as answer:
         lines = answer.read().decode().splitlines()
     samples = (line.rpartition(" ") for line in lines if line and not line.startswith("#"))
     return {name: float(value) for name, _, value in samples}
@@ -279,10 +279,10 @@ def _await_port(running: Collector) -> None:
         except OSError:
             return False
 
-    eventually(answers, 30)
+    eventually(answers)
 
 
-def post(port: int, path: str, body: bytes, timeout: float = 10) -> int:
+def post(port: int, path: str, body: bytes, timeout: float = 60) -> int:
     """Send one request to a Collector and return the status."""
     line = http.client.HTTPConnection("127.0.0.1", port, timeout=timeout)
     try:
@@ -294,7 +294,7 @@ def post(port: int, path: str, body: bytes, timeout: float = 10) -> int:
         line.close()
 
 
-def eventually(holds: Callable[[], bool], seconds: float = 20) -> None:
+def eventually(holds: Callable[[], bool], seconds: float = 60) -> None:
     """Wait until ``holds``, and fail if it does not within ``seconds``."""
     deadline = time.monotonic() + seconds
     while not holds():

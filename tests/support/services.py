@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import random
 import signal
 import socket
 import subprocess
@@ -16,11 +17,22 @@ APPS = Path(__file__).parents[1] / "apps"
 SCRIPTS = Path(sys.executable).parent
 
 
+_PORTS = iter(random.SystemRandom().sample(range(10_000, 32_768), 20_000))
+"""Below those that the system itself gives to connections and to servers that name none."""
+
+
 def free_port() -> int:
-    """Return a port that was free a moment ago."""
+    """Return a port at which nobody listens, never the same twice."""
+    return next(filter(_is_free, _PORTS))
+
+
+def _is_free(port: int) -> bool:
     with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
 
 
 def clean_environ(**more: str) -> dict[str, str]:
@@ -45,6 +57,7 @@ def running(
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
+        pipesize=2**20,  # nobody reads it before the end
     )
     try:
         _await_port(process, port)
@@ -58,7 +71,7 @@ def stop(process: subprocess.Popen[str], number: int = signal.SIGTERM) -> str:
     if process.poll() is None:
         process.send_signal(number)
     try:
-        output, _ = process.communicate(timeout=20)
+        output, _ = process.communicate(timeout=60)
     except ValueError:
         return ""
     return output
