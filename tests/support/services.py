@@ -3,24 +3,36 @@
 from __future__ import annotations
 
 import os
+import random
 import signal
 import socket
 import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 APPS = Path(__file__).parents[1] / "apps"
 SCRIPTS = Path(sys.executable).parent
 
 
+_PORTS = iter(random.SystemRandom().sample(range(10_000, 32_768), 20_000))
+"""Below those that the system itself gives to connections and to servers that name none."""
+
+
 def free_port() -> int:
-    """Return a port that was free a moment ago."""
+    """Return a port at which nobody listens, never the same twice."""
+    return next(filter(_is_free, _PORTS))
+
+
+def _is_free(port: int) -> bool:
     with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
 
 
 def clean_environ(**more: str) -> dict[str, str]:
@@ -38,42 +50,48 @@ def running(
     command: Sequence[str], environ: Mapping[str, str], port: int, cwd: Path = APPS
 ) -> Iterator[subprocess.Popen[str]]:
     """Run a server until the block ends, then stop it with SIGTERM."""
-    process = subprocess.Popen(
+    with subprocess.Popen(
         command,
         env=dict(environ),
         cwd=cwd,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-    )
-    try:
-        _await_port(process, port)
-        yield process
-    finally:
-        stop(process)
+        pipesize=2**20,  # nobody reads it before the end
+        start_new_session=True,
+    ) as process:
+        try:
+            _await_port(process, port)
+            yield process
+            stop(process)
+        finally:
+            with suppress(ProcessLookupError):  # its workers have ended too, as they should
+                os.killpg(process.pid, signal.SIGKILL)
 
 
 def stop(process: subprocess.Popen[str], number: int = signal.SIGTERM) -> str:
-    """Stop a process and return what it printed."""
+    """Stop a process, wait for the end of all that write to its output, and return that."""
     if process.poll() is None:
         process.send_signal(number)
     try:
-        output, _ = process.communicate(timeout=20)
-    except ValueError:
+        output, _ = process.communicate(timeout=60)
+    except ValueError:  # it was stopped and read before
         return ""
+    except subprocess.TimeoutExpired:
+        process.kill()
+        raise
     return output
 
 
 def _await_port(process: subprocess.Popen[str], port: int) -> None:
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 180  # each worker of a server imports everything
     while time.monotonic() < deadline:
         if process.poll() is not None:
-            raise AssertionError(f"the service ended: {process.communicate()[0][-2000:]}")
+            raise AssertionError(f"the service ended: {stop(process)[-2000:]}")
         try:
             socket.create_connection(("127.0.0.1", port), timeout=0.2).close()
         except OSError:
             time.sleep(0.05)
         else:
             return
-    process.kill()
-    raise AssertionError(f"the service did not answer: {process.communicate()[0][-2000:]}")
+    raise AssertionError(f"the service did not answer: {stop(process)[-2000:]}")
