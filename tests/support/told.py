@@ -58,7 +58,7 @@ class Told:
 
     def end(self) -> str:
         """End it in an orderly way; return what it wrote to stderr."""
-        _, errors = self.process.communicate(timeout=30)
+        _, errors = self.process.communicate(timeout=60)
         assert self.process.returncode == 0, errors
         return errors
 

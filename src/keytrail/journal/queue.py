@@ -108,10 +108,10 @@ class AuditQueue(Generic[Item]):
         if self._thread is not None or not self._starting.acquire(blocking=False):
             return True
         try:
-            thread = native.Thread(self._run, "keytrail-audit")
-            thread.start()
-            self._thread = thread
+            self._thread = native.Thread(self._run, "keytrail-audit")
+            self._thread.start()
         except RuntimeError:  # the interpreter shuts down
+            self._thread = None
             return False
         finally:
             self._starting.release()
@@ -122,29 +122,39 @@ class AuditQueue(Generic[Item]):
 
         May be called from a signal handler.
         """
-        if self._thread is None or not self._thread.is_alive():
-            self._drain()
-            return self._is_empty()
-        round_to_await = self._rounds_begun + 1
-        self._wake.put(None)
         deadline = time.monotonic() + timeout
-        while self._rounds_ended < round_to_await:
+        round_to_await = self._rounds_begun + 1
+        if self._is_alive():
+            self._wake.put(None)
+        while self._is_alive():
+            if self._rounds_ended >= round_to_await:
+                return not self._kept
             if time.monotonic() >= deadline:
                 return False
             native.sleep(_GLANCE)
-        return not self._kept
+        self._drain()
+        return self._is_empty()
+
+    def _is_alive(self) -> bool:
+        return self._thread is not None and self._thread.is_alive()
 
     @property
     def is_open(self) -> bool:
-        """Whether :meth:`close` was not called yet."""
-        return not self._closed
+        """Whether :meth:`close` was not called yet, or had no time for all that waited."""
+        return not self._closed or not self._is_empty()
 
     def close(self, timeout: float) -> bool:
-        """Flush and end the thread; later uses are written by whoever puts them."""
-        written = self.flush(timeout)
+        """Flush and end the thread; later uses are written by whoever puts them.
+
+        Returns whether all is on disk and nobody writes any more.
+        """
+        deadline = time.monotonic() + timeout
+        self.flush(timeout)
         self._closed = True
         self._wake.put(None)
-        return written
+        while self._is_alive() and time.monotonic() < deadline:
+            native.sleep(_GLANCE)
+        return not self._is_alive() and self._is_empty()
 
     def alone(self, action: Callable[[], None]) -> bool:
         """Run ``action`` while nobody writes; return whether that was possible at once."""
@@ -167,6 +177,7 @@ class AuditQueue(Generic[Item]):
             round_begun = self._rounds_begun = self._rounds_begun + 1
             self._round()
             self._rounds_ended = round_begun
+        self._drain()  # what was put, while this thread wrote, by who found it closed
 
     def _drain(self) -> None:
         """Write all that waits; where another thread is at it, that one sees ours too."""
