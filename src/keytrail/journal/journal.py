@@ -171,7 +171,9 @@ class Journal(Generic[Item]):
         Returns whether nothing was left to do. A use put later is written at once.
         """
         deadline = time.monotonic() + timeout
-        done = self._queue.close(timeout) and self._queue.alone(self._end_segments)
+        done = self._queue.close(timeout) and self._queue.alone(
+            self._end_segments, max(0.0, deadline - time.monotonic())
+        )
         if self._delivery is not None:
             done = self._delivery.close(max(0, deadline - time.monotonic())) and done
         return done
