@@ -60,7 +60,7 @@ class Delivery:
         self._accounting = accounting
         self._hold = hold
         self._begin()
-        if any((home / segment.LIVE).glob("*/*.cursor")):
+        if segment.live_files(home, ".cursor"):
             self._start()
 
     def _begin(self) -> None:
