@@ -248,15 +248,17 @@ def is_locked(descriptor: int) -> bool:
 
 def uses_in(path: Path, offset: int = 0) -> int:
     """Return how many uses stand in whole lines from ``offset`` on."""
-    return sum(not line.startswith(RECORD_START) for line in _whole_lines(path, offset))
+    return sum(not line.startswith(RECORD_START) for _, line in whole_lines(path, offset))
 
 
-def _whole_lines(path: Path, offset: int) -> Iterator[bytes]:
+def whole_lines(path: Path, offset: int = 0) -> Iterator[tuple[int, bytes]]:
+    """Yield the lines that have an end, from ``offset`` on, each with where it begins."""
     with path.open("rb") as file:
         file.seek(offset)
         for line in file:
             if line.endswith(b"\n"):
-                yield line
+                yield offset, line
+            offset += len(line)
 
 
 def _start(path: Path) -> int:
