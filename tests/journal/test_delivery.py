@@ -29,8 +29,9 @@ from journal.journal_kit import (
 )
 from keytrail.journal.accounting import Snapshot
 from keytrail.journal.codec import encode
-from keytrail.journal.cursor import confirmed
+from keytrail.journal.cursor import Cursor, confirmed
 from keytrail.journal.journal import Journal
+from keytrail.journal.segment import Segment
 
 Use = tuple[int, bool]
 
@@ -119,6 +120,45 @@ def test_a_sampled_use_is_held_back_and_does_not_block_the_others(
     eventually(lambda: receiver.numbers == [1, 0])
     assert time.monotonic() - began >= 1.4
     assert journal.close(5)
+
+
+@pytest.mark.parametrize("brought", [False, True])
+def test_more_uses_than_are_held_back_at_once_all_leave(
+    home: Path, receiver: Receiver, monkeypatch: pytest.MonkeyPatch, brought: bool
+) -> None:
+    """What is read only when others have left is sent before the segment goes."""
+    monkeypatch.setattr("keytrail.journal.backlog.MAX_WAITING", 20)
+    monkeypatch.setenv("OTEL_BSP_SCHEDULE_DELAY", "3600000")
+    journal = open_delivering(home, receiver)
+    for number in range(70):
+        journal.put((number, True))
+    assert journal.flush(60)
+    delivery = journal._delivery
+    assert delivery is not None
+    eventually(lambda: [backlog.is_full for backlog in delivery._backlogs.values()] == [True])
+    if brought:
+        journal.accepted([(number + 1, number + 1) for number in range(70)])
+    assert journal.close(60)
+    assert sorted(receiver.numbers) == ([] if brought else list(range(70)))
+    assert journal.accounting.snapshot() == Snapshot(70, 70, 0, {})
+    assert left_of(home) == []
+
+
+def test_uses_behind_the_zeros_of_a_power_cut_are_delivered(
+    home: Path, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A stretch without a line's end that is longer than what is read at once hides nothing."""
+    monkeypatch.setattr("keytrail.journal.backlog._CHUNK", 4096)
+    segment = Segment.create(home, time.time_ns())
+    Cursor.create(segment.path).close()
+    segment.append([encode(make_span(0), columns_of(), "unknown"), bytes(10_000) + b"\n"])
+    segment.append([encode(make_span(1), columns_of(), "unknown")])
+    segment.close()
+    journal = open_delivering(home, receiver)
+    eventually(lambda: left_of(home) == [])
+    assert receiver.numbers == [0, 1]
+    assert journal.close(60)
+    assert journal.accounting.snapshot() == Snapshot(3, 2, 0, {"unreadable": 1})
 
 
 def test_an_endpoint_that_refuses_loses_nothing(home: Path, receiver: Receiver) -> None:

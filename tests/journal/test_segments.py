@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+import fcntl
 import os
 import stat
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -16,7 +18,8 @@ from journal.journal_kit import (
     paths_of,
     start_python,
 )
-from keytrail.journal.segment import Segment, UnwrittenError, segments, uses_in
+from keytrail.journal import segment as segment_module
+from keytrail.journal.segment import Segment, UnwrittenError, hold, segments, uses_in
 
 DAY = 24 * 3600 * 10**9
 NOW = 1_780_000_000_000_000_000
@@ -54,6 +57,56 @@ def test_a_segment_is_open_while_its_writer_lives_and_then_closed(home: Path) ->
     process.communicate()
     (found,) = segments(home)
     assert (found.state, found.size, found.day, found.start) == ("closed", 3, "2026-05-28", NOW)
+
+
+def test_a_day_that_goes_while_it_is_listed_is_empty(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another process removes a past day when its last segment has gone."""
+    segment = Segment.create(home, NOW)
+    (home / "live" / "2020-01-01").mkdir()
+    days = segment_module.live_days
+
+    def listed(home: Path) -> list[Path]:
+        found = days(home)
+        (home / "live" / "2020-01-01").rmdir()
+        return found
+
+    monkeypatch.setattr(segment_module, "live_days", listed)
+    assert [found.path for found in segments(home)] == [segment.path]
+
+
+def test_a_segment_that_cannot_be_begun_leaves_nothing(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where a file system has no locks, each attempt must not cost a file."""
+
+    def refuses(*_: object) -> None:
+        raise OSError(37, "No locks available")
+
+    with monkeypatch.context() as broken:
+        broken.setattr("keytrail.journal.segment.fcntl.flock", refuses)
+        with pytest.raises(OSError, match="No locks"):
+            Segment.create(home, NOW)
+    assert list(home.glob("live/*/*")) == []
+
+
+def test_who_only_looks_does_not_keep_others_from_a_segment(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """To see whether a segment is closed takes its lock for a moment, which is waited for."""
+    segment = Segment.create(home, NOW)
+    segment.close()
+    looking = os.open(segment.path, os.O_RDONLY)
+    fcntl.flock(looking, fcntl.LOCK_SH)
+    waits = SimpleNamespace(sleep=lambda _: fcntl.flock(looking, fcntl.LOCK_UN))
+    monkeypatch.setattr(segment_module, "native", waits)
+    holding = hold(segment.path)
+    assert holding is not None
+    assert [found.state for found in segments(home)] == ["open"]
+    assert hold(segment.path) is None
+    os.close(holding)
+    os.close(looking)
 
 
 def test_no_home_has_no_segments(home: Path) -> None:

@@ -173,7 +173,10 @@ class Journal(Generic[Item]):
         do. A use put later is written at once.
         """
         deadline = time.monotonic() + timeout
-        done = self._queue.close(max(timeout, to_write)) and self._queue.alone(self._end_segments)
+        writing = time.monotonic() + max(timeout, to_write)
+        done = self._queue.close(max(timeout, to_write)) and self._queue.alone(
+            self._end_segments, max(0.0, writing - time.monotonic())
+        )
         if self._delivery is not None:
             done = self._delivery.close(max(0, deadline - time.monotonic())) and done
         return done

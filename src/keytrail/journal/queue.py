@@ -156,14 +156,18 @@ class AuditQueue(Generic[Item]):
             native.sleep(_GLANCE)
         return not self._is_alive() and self._is_empty()
 
-    def alone(self, action: Callable[[], None]) -> bool:
-        """Run ``action`` while nobody writes; return whether that was possible at once."""
-        if not self._writing.acquire(blocking=False):
-            return False
+    def alone(self, action: Callable[[], None], timeout: float = 0) -> bool:
+        """Run ``action`` while nobody writes; return whether that was possible in time."""
+        deadline = time.monotonic() + timeout
+        while not self._writing.acquire(blocking=False):
+            if time.monotonic() >= deadline:
+                return False
+            native.sleep(_GLANCE)
         try:
             action()
         finally:
             self._writing.release()
+        self._write_late()
         return True
 
     def _is_empty(self) -> bool:
@@ -177,7 +181,12 @@ class AuditQueue(Generic[Item]):
             round_begun = self._rounds_begun = self._rounds_begun + 1
             self._round()
             self._rounds_ended = round_begun
-        self._drain()  # what was put, while this thread wrote, by who found it closed
+        self._write_late()
+
+    def _write_late(self) -> None:
+        """Write what somebody put after the end while another was at it, and left to that one."""
+        if self._closed and not self._is_empty():
+            self._drain()
 
     def _drain(self) -> None:
         """Write all that waits; where another thread is at it, that one sees ours too."""
@@ -189,6 +198,8 @@ class AuditQueue(Generic[Item]):
         if not self._writing.acquire(blocking=False):
             return False
         try:
+            if self._closed and self._is_empty():
+                return True  # nothing begins a segment when they have been ended
             self._kept = self._written(self._kept)
             self._write_running()
             for _ in range(0, self._items.qsize(), BATCH):
