@@ -119,6 +119,20 @@ def test_what_succeeded_in_the_journal_is_no_stranger(
     assert apart.part([denied]) == ([denied], [])
 
 
+def test_a_line_that_was_being_written_is_read_when_it_has_its_end(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A look at half a success does not cost the whole."""
+    monkeypatch.setattr(strangers, "_SECONDS_BETWEEN_LOOKS", 0)
+    denied, success = line(2, "denied"), line(1, "success")
+    apart = Strangers(home)
+    segment = Segment.create(home, 1)
+    segment.append([success[:40]])
+    assert apart.part([denied]) == ([], [denied])
+    segment.append([success[40:]])
+    assert apart.part([denied]) == ([denied], [])
+
+
 def test_what_is_remembered_of_strangers_is_bounded(home: Path) -> None:
     """A flood of random keys takes no more memory than a few thousand names."""
     apart = Strangers(home)
