@@ -57,11 +57,11 @@ def _serving(server: Server, config: Config) -> Iterator[Server]:
     thread = threading.Thread(target=run, daemon=True)
     thread.start()
     try:
-        assert ready.wait(10)
+        assert ready.wait(60)
         yield server
     finally:
         loop.call_soon_threadsafe(stopped.set)
-        thread.join(10)
+        thread.join(60)
         loop.close()
 
 

@@ -30,7 +30,7 @@ def last_uses_in(home: Path) -> list[dict[str, Any]]:
     return list(last.values())
 
 
-def await_uses(home: Path, number: int, seconds: float = 10) -> list[dict[str, Any]]:
+def await_uses(home: Path, number: int, seconds: float = 60) -> list[dict[str, Any]]:
     """Wait until at least ``number`` uses are on disk, and return them."""
     deadline = time.monotonic() + seconds
     while True:

@@ -58,14 +58,14 @@ def stop(process: subprocess.Popen[str], number: int = signal.SIGTERM) -> str:
     if process.poll() is None:
         process.send_signal(number)
     try:
-        output, _ = process.communicate(timeout=20)
+        output, _ = process.communicate(timeout=60)
     except ValueError:
         return ""
     return output
 
 
 def _await_port(process: subprocess.Popen[str], port: int) -> None:
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 120
     while time.monotonic() < deadline:
         if process.poll() is not None:
             raise AssertionError(f"the service ended: {process.communicate()[0][-2000:]}")

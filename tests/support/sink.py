@@ -49,7 +49,7 @@ class Sink:
         """Return the spans that are audit spans."""
         return [span for span in self.spans if "keytrail.schema_version" in span.attributes]
 
-    def await_audit_spans(self, number: int, seconds: float = 20) -> list[SunkSpan]:
+    def await_audit_spans(self, number: int, seconds: float = 60) -> list[SunkSpan]:
         """Wait until at least ``number`` audit spans have arrived, and return them."""
         deadline = time.monotonic() + seconds
         while len(found := self.audit_spans()) < number:
