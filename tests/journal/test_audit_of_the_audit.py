@@ -31,8 +31,8 @@ def run(home: Path, uses: int, **settings: Any) -> None:
     journal = open_journal(home, **settings)
     for number in range(uses):
         journal.put((number, False))
-    assert journal.flush(5)
-    journal.close(3)
+    assert journal.flush(60)
+    journal.close(60)
 
 
 def test_changed_settings_are_a_record_of_their_own(home: Path) -> None:
@@ -89,7 +89,7 @@ def test_a_hard_end_outlives_its_segment(home: Path, receiver: Receiver) -> None
         service.process.wait()
     journal = open_journal(home, otlp_endpoint=receiver.url)
     eventually(lambda: paths_of(home) == [])
-    assert journal.close(5)
+    assert journal.close(60)
     kept = [json.loads(line) for line in (home / "records.ndjson").read_text().splitlines()]
     assert [record["record"] for record in kept] == ["start", "gap"]
     assert (kept[1]["reason"], kept[1]["attributes"]["segment"]) == ("ended_hard", killed.name)
@@ -97,7 +97,8 @@ def test_a_hard_end_outlives_its_segment(home: Path, receiver: Receiver) -> None
 
 def test_a_credential_in_a_url_is_not_recorded(home: Path) -> None:
     """Of an endpoint the records show scheme, host and port."""
-    run(home, 1, otlp_endpoint=f"http://me:{PEPPER}@127.0.0.1:9/{PEPPER}?token={PEPPER}")
+    endpoint = f"http://me:{PEPPER}@127.0.0.1:9/{PEPPER}?token={PEPPER}"
+    run(home, 1, otlp_endpoint=endpoint, otlp_timeout=0.5)
     assert lines_of(home)[0]["attributes"]["settings"]["otlp_endpoint"] == "http://127.0.0.1:9"
     assert all(PEPPER not in path.read_text() for path in home.rglob("*") if path.is_file())
 
@@ -109,10 +110,12 @@ def test_the_books_can_be_proved_from_the_files_alone(home: Path, receiver: Rece
     run(home, 4)
     assert prove(home) == Proof(kept=4, delivered=9, dropped=Counter(refused=1))
     receiver.status = 503
-    journal = open_journal(home, otlp_endpoint=receiver.url, queue_size=5, journal_interval=60)
+    journal = open_journal(
+        home, otlp_endpoint=receiver.url, otlp_timeout=1, queue_size=5, journal_interval=60
+    )
     for number in range(8):
         journal.put((number, False))
-    assert journal.flush(5)
+    assert journal.flush(60)
     assert not journal.close(0.5)
     eventually(lambda: journal.accounting.snapshot().waiting == 5)
     found = prove(home)
@@ -133,7 +136,7 @@ def test_a_line_that_somebody_took_out_is_missing(home: Path) -> None:
 def waiting(home: Path, receiver: Receiver) -> Journal[Use]:
     """A journal of ten uses that the receiver is ready to take, but was not when they came."""
     receiver.status = 503
-    journal = open_journal(home, otlp_endpoint=receiver.url)
+    journal = open_journal(home, otlp_endpoint=receiver.url, otlp_timeout=1)
     for number in range(10):
         journal.put((number, False))
     assert journal.flush(60)

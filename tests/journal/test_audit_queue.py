@@ -38,7 +38,7 @@ def test_flush_returns_when_everything_put_before_is_written() -> None:
     queue, accounting = make_queue(written, interval=60)
     for number in range(1000):
         queue.put(number)
-    assert queue.flush(5)
+    assert queue.flush(60)
     assert written == [b"%d\n" % number for number in range(1000) if number != 13]
     assert accounting.snapshot() == Snapshot(1000, 999, 0, {"fault": 1})
 
@@ -55,7 +55,7 @@ def test_a_bad_use_does_not_lose_the_others(caplog: pytest.LogCaptureFixture) ->
     queue, accounting = make_queue(written)
     for number in range(512):
         queue.put(number)
-    assert queue.flush(5)
+    assert queue.flush(60)
     assert len(written) == 511
     assert accounting.snapshot() == Snapshot(512, 511, 0, {"fault": 1})
     assert faults.counts()["journal.prepare"] == before + 1
@@ -76,7 +76,7 @@ def test_a_writer_that_raises_is_a_fault_and_the_thread_lives_on() -> None:
     queue: AuditQueue[bytes] = AuditQueue(list, write, accounting, size=10, interval=0.01)
     for item in (b"1", b"2"):
         queue.put(item)
-        assert queue.flush(5)
+        assert queue.flush(60)
     assert written == [b"2"]
     assert accounting.snapshot() == Snapshot(2, 1, 0, {"fault": 1})
 
@@ -92,8 +92,8 @@ def test_a_full_queue_drops_counts_and_warns_once(
             books = journal.accounting.snapshot()
             assert books.seen == books.delivered + books.waiting + sum(books.dropped.values())
             assert 0 <= books.waiting <= 64 + 512
-    assert journal.flush(5)
-    assert journal.close(5)
+    assert journal.flush(60)
+    assert journal.close(60)
     books = journal.accounting.snapshot()
     kept = len(numbers_of(home))
     assert books == Snapshot(5000, kept, 0, {"queue_full": 5000 - kept})
@@ -107,7 +107,7 @@ def test_a_full_queue_drops_counts_and_warns_once(
 def test_a_use_put_after_close_is_written_at_once(home: Path) -> None:
     """What ends while the process ends is not lost."""
     journal = open_journal(home)
-    assert journal.close(5)
+    assert journal.close(60)
     journal.put((1, False))
     assert numbers_of(home) == [1]
     assert journal.accounting.snapshot() == Snapshot(1, 1, 0, {})
@@ -196,14 +196,14 @@ class Late:
 keep = [Late()]
 sys.modules["late"] = keep  # goes when the interpreter clears its modules
 atexit.register(lambda: journal.put((1, False)))
-atexit.register(journal.close, 5)
+atexit.register(journal.close, 60)
 """
 
 
 def test_a_use_put_while_the_interpreter_shuts_down_is_written(home: Path) -> None:
     """No thread can be started any more then, so the use is written by who puts it."""
     process = start_python(LATE, home)
-    _, errors = process.communicate(timeout=30)
+    _, errors = process.communicate(timeout=60)
     assert (process.returncode, errors) == (0, "")
     assert 1 in numbers_of(home)
 
@@ -212,14 +212,14 @@ FIRST_PUT_AT_EXIT = """
 import atexit, pathlib, sys
 from journal.journal_kit import open_journal
 journal = open_journal(pathlib.Path(sys.argv[1]))
-atexit.register(lambda: (journal.put((1, False)), journal.close(5)))
+atexit.register(lambda: (journal.put((1, False)), journal.close(60)))
 """
 
 
 def test_the_first_use_may_come_at_exit(home: Path) -> None:
     """Where the thread cannot be started any more, the use is still on disk."""
     process = start_python(FIRST_PUT_AT_EXIT, home)
-    _, errors = process.communicate(timeout=30)
+    _, errors = process.communicate(timeout=60)
     assert (process.returncode, errors) == (0, "")
     assert numbers_of(home) == [1]
 
@@ -269,7 +269,7 @@ def test_many_threads_lose_nothing(home: Path) -> None:
         thread.start()
     for thread in threads:
         thread.join()
-    assert journal.close(5)
+    assert journal.close(60)
     assert numbers_of(home) == list(range(4000))
     assert journal.accounting.snapshot() == Snapshot(4000, 4000, 0, {})
 
@@ -279,16 +279,16 @@ def test_a_forked_child_begins_its_own_segment_and_writes_nothing_twice(home: Pa
     """What waited in the parent's memory is the parent's; the child has its own file and books."""
     journal = open_journal(home, journal_interval=0.3)
     journal.put((0, False))
-    assert journal.flush(5)
+    assert journal.flush(60)
     journal.put((1, False))
     child = os.fork()
     if child == 0:
         journal.put((2, False))
-        right = journal.close(5) and journal.accounting.snapshot() == Snapshot(1, 1, 0, {})
+        right = journal.close(60) and journal.accounting.snapshot() == Snapshot(1, 1, 0, {})
         os._exit(0 if right else 1)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
     journal.put((3, False))
-    assert journal.close(5)
+    assert journal.close(60)
     assert numbers_of(home) == [0, 1, 2, 3]
     assert len(list(home.glob("live/*/*.ndjson"))) == 2
     assert journal.accounting.snapshot() == Snapshot(3, 3, 0, {})

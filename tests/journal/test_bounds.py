@@ -152,8 +152,8 @@ def test_a_small_journal_keeps_the_newest_uses_and_tells_of_the_gap(home: Path) 
     for number in range(500):
         journal.put((number, False))
         if number % 10 == 9:
-            assert journal.flush(5)
-    assert journal.close(5)
+            assert journal.flush(60)
+    assert journal.close(60)
     kept = numbers_of(home)
     lost = 500 - len(kept)
     assert kept == list(range(lost, 500))

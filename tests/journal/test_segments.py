@@ -11,6 +11,7 @@ from types import SimpleNamespace
 import pytest
 
 from journal.journal_kit import (
+    end_journals,
     eventually,
     lines_of,
     numbers_of,
@@ -47,7 +48,7 @@ def test_a_segment_is_open_while_its_writer_lives_and_then_closed(home: Path) ->
         f"segment = Segment.create(pathlib.Path({str(home)!r}), {NOW})\n"
         "segment.append([b'{}\\n'])\n"
         "print('ready', flush=True)\n"
-        "time.sleep(60)\n"
+        "time.sleep(600)\n"
     )
     process = start_python(script)
     assert process.stdout is not None
@@ -184,7 +185,7 @@ def test_a_segment_tells_its_own_story(home: Path) -> None:
     """Start, origin, uses and stop stand in one segment, in order."""
     journal = open_journal(home)
     journal.put((1, False))
-    assert journal.close(5)
+    assert journal.close(60)
     start, origin, use, stop = lines_of(home)
     assert start["record"] == "start"
     assert start["attributes"]["service"] == "orders"
@@ -205,12 +206,12 @@ def test_a_new_segment_begins_at_midnight_and_when_one_is_full(
     journal = open_journal(home, journal_bytes=40_000)
     for number in range(20):
         journal.put((number, False))
-        assert journal.flush(5)
+        assert journal.flush(60)
         clock[0] += 1
     full = paths_of(home)
     clock[0] += DAY
     journal.put((20, False))
-    assert journal.flush(5)
+    assert journal.flush(60)
     assert len(full) > 1
     assert max(path.stat().st_size for path in full) <= 5_000 + 100
     assert [path.parent.name for path in paths_of(home)] == ["2026-05-28"] * len(full) + [
@@ -226,10 +227,10 @@ def test_a_deleted_segment_is_replaced(home: Path) -> None:
     """When somebody removes the home, what follows goes to a new segment."""
     journal = open_journal(home)
     journal.put((1, False))
-    assert journal.flush(5)
+    assert journal.flush(60)
     paths_of(home)[0].unlink()
     journal.put((2, False))
-    assert journal.flush(5)
+    assert journal.flush(60)
     assert numbers_of(home) == [2]
 
 
@@ -276,5 +277,6 @@ def test_a_full_disk_is_survived(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
         journal.put((2, False))
         eventually(lambda: numbers_of(disk / "home") == [2])
     finally:
-        journal.close(5)
+        journal.close(60)
+        end_journals()
         subprocess.run(["umount", str(disk)], check=True)
