@@ -219,7 +219,7 @@ def test_beside_other_vendors_sdks(
         cwd=APPS,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=240,
         check=False,
     )
     assert (done.stdout, done.returncode) == ("200\n", 0), done.stderr
