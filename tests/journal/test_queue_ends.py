@@ -37,7 +37,7 @@ def make_queue(disk: Disk) -> AuditQueue[int]:
 
 
 def test_what_there_was_no_time_for_is_still_at_work_and_is_written() -> None:
-    """A use that comes while the thread writes its last is written by it; a second close sees it."""
+    """A use that comes while the thread writes its last is written; a second close sees it."""
     disk = Disk()
     queue = make_queue(disk)
     disk.answers.clear()
