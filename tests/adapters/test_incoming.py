@@ -118,16 +118,20 @@ def test_repeated_headers_and_the_query_are_read(server: str, servers: Running) 
 def test_a_websocket_handshake_is_a_use(server: str, servers: Running) -> None:
     """The key of the handshake is seen; the socket works as before."""
 
+    agent = f"socket-{server}"
+
     async def talk() -> str:
         url = servers.url(server).replace("http", "ws")
-        async with connect(f"{url}/ws?of={server}", additional_headers={"X-API-Key": K2}) as socket:
+        headers = {"X-API-Key": K2}
+        async with connect(
+            f"{url}/ws?of={server}", additional_headers=headers, user_agent_header=agent
+        ) as socket:
             return str(await socket.recv())
 
     assert asyncio.run(talk()) == server
-    use = servers.use(path="/ws", key=F2, host="127.0.0.1", client="127.0.0.1")
+    use = servers.use(user_agent=agent, path="/ws", key=F2, host="127.0.0.1", client="127.0.0.1")
     assert (use["location"], use["field"], use["direction"]) == ("header", "x-api-key", "incoming")
-    servers.sink.spans.clear()
-    assert K2 not in str(use)
+    assert K2 not in str((use, servers.sink.spans))
 
 
 @pytest.mark.parametrize(
