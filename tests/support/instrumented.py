@@ -38,7 +38,8 @@ class Instrumented:
         self.provider.add_span_processor(SimpleSpanProcessor(self.exporter))
         if self._is_global:  # some instrumentations ask no other
             trace._TRACER_PROVIDER = self.provider
-        keytrail.instrument(Settings(pepper=Secret(PEPPER), home=self.home, **settings))
+        patient: dict[str, Any] = {"shutdown_timeout": 30.0, **settings}
+        keytrail.instrument(Settings(pepper=Secret(PEPPER), home=self.home, **patient))
         for instrumentor in self._instrumentors:
             instrumentor().instrument(tracer_provider=self.provider)
         return self.provider

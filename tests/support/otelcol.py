@@ -279,7 +279,7 @@ def _await_port(running: Collector) -> None:
         except OSError:
             return False
 
-    eventually(answers, 30)
+    eventually(answers)
 
 
 def post(port: int, path: str, body: bytes, timeout: float = 10) -> int:
@@ -294,7 +294,7 @@ def post(port: int, path: str, body: bytes, timeout: float = 10) -> int:
         line.close()
 
 
-def eventually(holds: Callable[[], bool], seconds: float = 20) -> None:
+def eventually(holds: Callable[[], bool], seconds: float = 60) -> None:
     """Wait until ``holds``, and fail if it does not within ``seconds``."""
     deadline = time.monotonic() + seconds
     while not holds():

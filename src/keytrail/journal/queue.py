@@ -122,48 +122,44 @@ class AuditQueue(Generic[Item]):
 
         May be called from a signal handler.
         """
-        deadline = time.monotonic() + timeout
+        if self._thread is None or not self._thread.is_alive():
+            self._drain()
+            return self._is_empty()
         round_to_await = self._rounds_begun + 1
-        if self._is_alive():
-            self._wake.put(None)
-        while self._is_alive():
-            if self._rounds_ended >= round_to_await:
-                return not self._kept
+        self._wake.put(None)
+        deadline = time.monotonic() + timeout
+        while self._rounds_ended < round_to_await:
+            if not self._thread.is_alive():  # somebody closes meanwhile
+                return self.flush(0)
             if time.monotonic() >= deadline:
                 return False
             native.sleep(_GLANCE)
-        self._drain()
-        return self._is_empty()
-
-    def _is_alive(self) -> bool:
-        return self._thread is not None and self._thread.is_alive()
+        return not self._kept
 
     @property
     def is_open(self) -> bool:
         """Whether :meth:`close` was not called yet, or had no time for all that waited."""
-        return not self._closed or not self._is_empty()
+        return not self._closed or not self._is_empty() or self._writing.locked()
 
     def close(self, timeout: float) -> bool:
-        """Flush and end the thread; later uses are written by whoever puts them.
-
-        Returns whether all is on disk and nobody writes any more.
-        """
-        deadline = time.monotonic() + timeout
-        self.flush(timeout)
+        """Flush and end the thread; later uses are written by whoever puts them."""
+        written = self.flush(timeout)
         self._closed = True
         self._wake.put(None)
-        while self._is_alive() and time.monotonic() < deadline:
-            native.sleep(_GLANCE)
-        return not self._is_alive() and self._is_empty()
+        return written
 
-    def alone(self, action: Callable[[], None]) -> bool:
-        """Run ``action`` while nobody writes; return whether that was possible at once."""
-        if not self._writing.acquire(blocking=False):
-            return False
+    def alone(self, action: Callable[[], None], timeout: float = 0) -> bool:
+        """Run ``action`` while nobody writes; return whether that was possible in time."""
+        deadline = time.monotonic() + timeout
+        while not self._writing.acquire(blocking=False):
+            if time.monotonic() >= deadline:
+                return False
+            native.sleep(_GLANCE)
         try:
             action()
         finally:
             self._writing.release()
+        self._write_late()
         return True
 
     def _is_empty(self) -> bool:
@@ -177,7 +173,12 @@ class AuditQueue(Generic[Item]):
             round_begun = self._rounds_begun = self._rounds_begun + 1
             self._round()
             self._rounds_ended = round_begun
-        self._drain()  # what was put, while this thread wrote, by who found it closed
+        self._write_late()
+
+    def _write_late(self) -> None:
+        """Write what somebody put after the end while another was at it, and left to that one."""
+        if self._closed and not self._is_empty():
+            self._drain()
 
     def _drain(self) -> None:
         """Write all that waits; where another thread is at it, that one sees ours too."""
@@ -189,6 +190,8 @@ class AuditQueue(Generic[Item]):
         if not self._writing.acquire(blocking=False):
             return False
         try:
+            if self._closed and self._is_empty():
+                return True  # nothing begins a segment when they have been ended
             self._kept = self._written(self._kept)
             self._write_running()
             for _ in range(0, self._items.qsize(), BATCH):
