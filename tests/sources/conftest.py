@@ -142,7 +142,7 @@ def clickhouse_migrated(clickhouse: str, tmp_path_factory: pytest.TempPathFactor
         yield address
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def address(request: pytest.FixtureRequest) -> str:
     """The source that the test is asked for, once all of the seeded uses have arrived."""
     address: str = request.getfixturevalue(request.param)
