@@ -56,12 +56,12 @@ _ASKED_OF_VARIANTS = ("keys", "usage", "flow", "leak")
 
 def _asked() -> Iterator[Any]:
     """Yield every question to every source, and what reads most to its variants."""
-    for source in _SOURCES:
-        for number, (name, options) in enumerate(_ASKED):
+    for number, (name, options) in enumerate(_ASKED):
+        for source in _SOURCES:
             yield pytest.param(source, name, options, id=f"{source}-{name}-{number}")
-    for source in _VARIANTS:
-        for name in _ASKED_OF_VARIANTS:
-            options = next(given for asked, given in _ASKED if asked == name)
+    for name in _ASKED_OF_VARIANTS:
+        options = next(given for asked, given in _ASKED if asked == name)
+        for source in _VARIANTS:
             yield pytest.param(source, name, options, id=f"{source}-{name}")
 
 
