@@ -148,13 +148,13 @@ def _service(endpoint: str) -> Iterator[HTTPConnection]:
             yield _connected(port)
         finally:
             process.terminate()
-            process.wait(10)
+            process.wait(60)
 
 
 def _connected(port: int) -> HTTPConnection:
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 60
     while True:
-        connection = HTTPConnection("127.0.0.1", port, timeout=10)
+        connection = HTTPConnection("127.0.0.1", port, timeout=60)
         try:
             connection.connect()
         except OSError:

@@ -152,8 +152,10 @@ class _Memory:
         self._thread.start()
 
     def _watch(self) -> None:
-        while not self._stopped.wait(0.1) and self._statm.exists():
+        while True:
             self._samples.append(int(self._statm.read_text().split()[1]) * _PAGE)
+            if self._stopped.wait(0.1):
+                return
 
     def stop(self) -> None:
         self._stopped.set()

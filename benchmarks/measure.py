@@ -69,7 +69,7 @@ _GRPC_CLIENTS = {
     "grpc client": grpc_calls.grpc_calling,
     "grpc.aio client": grpc_calls.grpc_aio_calling,
 }
-_LAST_SPAN = 5.0
+_LAST_SPAN = 60.0
 """Seconds that a server on a socket may take to end a request that it has answered."""
 LIBRARIES = (*_IN_PROCESS, *_ON_SOCKETS, *_GRPC_SERVERS, *_CLIENTS, *_GRPC_CLIENTS)
 

@@ -95,6 +95,6 @@ def test_no_use_is_passed_over_when_the_journal_goes_on_in_another_file(tmp_path
             message.resource_spans[0].resource.attributes.insert(0, command[0])
             assert post(running.port, "/v1/traces", message.SerializeToString()) == 200
         assert len(list((tmp_path / "state" / "journal").iterdir())) > 2
-        eventually(lambda: len(records(loki)) >= 2000, 30)
+        eventually(lambda: len(records(loki)) >= 2000)
         arrived = sorted(one.span_id.hex() for one in records(loki))
         assert arrived == [f"{number:016x}" for number in range(1, 2001)]

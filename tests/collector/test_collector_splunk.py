@@ -77,5 +77,5 @@ def test_every_use_is_an_event_in_the_index_of_the_audit(tmp_path: Path) -> None
         eventually(lambda: destination.refused > 0)
         assert destination.events == []
         destination.busy = False
-        eventually(lambda: len(destination.events) >= 40, 30)
+        eventually(lambda: len(destination.events) >= 40)
         assert in_order(destination) == [event(number) for number in range(1, 41)]

@@ -157,7 +157,7 @@ def test_metrics_are_of_the_kind_and_unit_that_they_have(
     context = propagate.extract(carrier)
     provider = TracerProvider(shutdown_on_exit=False)
     provider.get_tracer("server").start_span("GET", context, kind=SpanKind.SERVER).end()
-    assert audit.flush(5)
+    assert audit.flush(60)
     data: Any = reader.get_metrics_data()
     keytrail.uninstrument()
     defined = {

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import ExitStack
+from functools import cache
 from pathlib import Path
 from urllib.parse import SplitResult, urlsplit
 from uuid import uuid4
@@ -30,7 +31,7 @@ def _jaeger(directory: Path, storage: str) -> Iterator[str]:
         servers.behind_a_collector(directory, "jaeger", KEYTRAIL_JAEGER_ENDPOINT=otlp) as port,
     ):
         servers.send(port, seeded.requests())
-        eventually(lambda: _count(at) == len(seeded.uses()), 30)
+        eventually(lambda: _count(at) == len(seeded.uses()))
         yield at
 
 
@@ -136,7 +137,7 @@ def clickhouse_migrated(clickhouse: str, tmp_path_factory: pytest.TempPathFactor
     ):
         address = f"clickhouse://127.0.0.1:{port}/keytrail"
         servers.send(collector, seeded.requests()[:half])
-        eventually(lambda: _count(address) > 0, 30)
+        eventually(lambda: _count(address) > 0)
         clickhouse_front.migrate(port)
         servers.send(collector, seeded.requests()[half:])
         yield address
@@ -146,8 +147,14 @@ def clickhouse_migrated(clickhouse: str, tmp_path_factory: pytest.TempPathFactor
 def address(request: pytest.FixtureRequest) -> str:
     """The source that the test is asked for, once all of the seeded uses have arrived."""
     address: str = request.getfixturevalue(request.param)
-    eventually(lambda: _count(address) == len(seeded.uses()), 30)
+    _await_uses(address)
     return address
+
+
+@cache
+def _await_uses(address: str) -> None:
+    """Wait until all of the seeded uses have arrived, once for each source."""
+    eventually(lambda: _count(address) == len(seeded.uses()))
 
 
 def _count(address: str) -> int:

@@ -31,11 +31,11 @@ def jaeger(directory: Path, storage: str = STORAGES["memory"]) -> Iterator[tuple
         environ = clean_environ(OTEL_TRACES_SAMPLER="always_off")
         process = subprocess.Popen(command, env=environ, stdout=log, stderr=log, cwd=directory)
     try:
-        eventually(lambda: _answers(f"http://127.0.0.1:{query}/api/services"), 60)
+        eventually(lambda: _answers(f"http://127.0.0.1:{query}/api/services"))
         yield f"jaeger+http://127.0.0.1:{query}", f"http://127.0.0.1:{otlp}"
     finally:
         process.terminate()
-        process.wait(20)
+        process.wait(60)
 
 
 @contextmanager
@@ -54,7 +54,7 @@ def send(port: int, requests: Sequence[bytes]) -> None:
 
 def _answers(url: str) -> bool:
     try:
-        with urllib.request.urlopen(url, timeout=2) as answer:
+        with urllib.request.urlopen(url, timeout=60) as answer:
             return "data" in json.load(answer)
     except (OSError, ValueError):
         return False

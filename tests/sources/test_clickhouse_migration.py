@@ -127,7 +127,7 @@ def test_the_questions_read_the_projections(table: int) -> None:
     for step in statements("columns.sql"):
         run(table, step)
     running = "SELECT count() FROM system.mutations WHERE NOT is_done"
-    eventually(lambda: run(table, running).strip() == "0", 60)
+    eventually(lambda: run(table, running).strip() == "0")
     source = connect(Settings(), f"clickhouse://127.0.0.1:{table}/keytrail")
     asked: list[str] = []
     ask = source._client.query_rows_stream  # type: ignore[attr-defined]

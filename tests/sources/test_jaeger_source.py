@@ -125,7 +125,7 @@ def test_a_limit_above_its_own_is_lowered(tmp_path: Path) -> None:
     with servers.jaeger(tmp_path, "{memory: {max_traces: 300}}") as (at, otlp):
         port = int(otlp.rpartition(":")[2])
         servers.send(port, seeded.requests()[:1])
-        eventually(lambda: len([*uses(connect(Settings(), at), since="1d").rows]) == 100, 30)
+        eventually(lambda: len([*uses(connect(Settings(), at), since="1d").rows]) == 100)
 
 
 def test_a_cap_that_it_does_not_tell_is_seen() -> None:

@@ -84,6 +84,8 @@ class Receiver:
     headers: list[dict[str, str]] = field(default_factory=list)
     authorization: str | None = None
     """Where set, requests with any other are answered 401."""
+    _read: list[tuple[str, Any]] = field(default_factory=list)
+    """Of ``requests``, what was read already: it is asked for again and again."""
 
     @property
     def url(self) -> str:
@@ -92,7 +94,10 @@ class Receiver:
 
     def messages(self, path: str) -> list[Any]:
         """Return the messages that arrived at ``path``."""
-        return [_MESSAGES[path].FromString(body) for at, body in list(self.requests) if at == path]
+        for at, body in self.requests[len(self._read) :]:
+            kind = _MESSAGES.get(at)
+            self._read.append((at, kind and kind.FromString(body)))
+        return [message for at, message in self._read if at == path]
 
     def spans(self) -> list[Span]:
         """Return the spans that arrived, in order."""
@@ -240,7 +245,7 @@ def collector(
     finally:
         running.process.terminate()
         try:
-            running.process.wait(20)
+            running.process.wait(60)
         except subprocess.TimeoutExpired:
             running.process.kill()
             running.process.wait()
@@ -258,7 +263,7 @@ def _own_metrics(directory: Path, port: int) -> Path:
 
 def scraped(port: int) -> dict[str, float]:
     """Return the samples of a Prometheus endpoint: name and labels, value."""
-    with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=5) as answer:
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=60) as answer:
         lines = answer.read().decode().splitlines()
     samples = (line.rpartition(" ") for line in lines if line and not line.startswith("#"))
     return {name: float(value) for name, _, value in samples}
@@ -282,7 +287,7 @@ def _await_port(running: Collector) -> None:
     eventually(answers)
 
 
-def post(port: int, path: str, body: bytes, timeout: float = 10) -> int:
+def post(port: int, path: str, body: bytes, timeout: float = 60) -> int:
     """Send one request to a Collector and return the status."""
     line = http.client.HTTPConnection("127.0.0.1", port, timeout=timeout)
     try:

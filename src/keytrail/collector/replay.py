@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import json
 import time
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
+from os.path import sameopenfile
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import requests
@@ -13,9 +16,10 @@ from keytrail.collector.errors import CollectorError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
-    from pathlib import Path
+    from io import BufferedReader
 
 FILES: Final = "audit*.jsonl"
+NEWEST: Final = "audit.jsonl"
 _BEGINNING: Final = b'{"resourceSpans":'
 _RETRIED: Final = frozenset({429, 502, 503, 504})
 _TIMEOUT: Final = 30.0
@@ -46,22 +50,23 @@ def replay(
         CollectorError: there are no files, or what ``send`` raised.
 
     """
-    files = sorted(journal.glob(FILES), key=lambda path: path.stat().st_mtime)
-    if not files:
-        raise CollectorError(
-            f"{journal}: no {FILES} here\nhint: the journal is in $KEYTRAIL_DIR/journal"
-        )
     done = Replayed()
-    for path in files:
-        for number, line in enumerate(_lines(path), 1):
+    found = False
+    for file in _files(journal):
+        found = True
+        for number, line in enumerate(file, 1):
             chosen = _chosen(line, begin, end)
             if chosen is None:
-                done.unreadable.append(f"{path.name}:{number}")
+                done.unreadable.append(f"{Path(file.name).name}:{number}")
                 chosen = _chosen(_behind_what_is_torn(line), begin, end)
             if chosen is not None and chosen[1]:
                 send(chosen[0])
                 done.spans += chosen[1]
                 done.requests += 1
+    if not found:
+        raise CollectorError(
+            f"{journal}: no {FILES} here\nhint: the journal is in $KEYTRAIL_DIR/journal"
+        )
     return done
 
 
@@ -106,9 +111,20 @@ def _refusal(session: requests.Session, url: str, body: bytes) -> str | None:
     return None
 
 
-def _lines(path: Path) -> Iterator[bytes]:
-    with path.open("rb") as file:
-        yield from file
+def _files(journal: Path) -> Iterator[BufferedReader]:
+    """Open the files one after the other, the oldest first, each once.
+
+    A Collector that writes meanwhile renames the newest when it is full, and deletes the oldest.
+    """
+    with ExitStack() as held:
+        newest: list[BufferedReader] = []
+        with suppress(FileNotFoundError):
+            newest.append(held.enter_context((journal / NEWEST).open("rb")))
+        for path in sorted(set(journal.glob(FILES)) - {journal / NEWEST}):
+            with suppress(FileNotFoundError), path.open("rb") as file:
+                if not any(sameopenfile(file.fileno(), one.fileno()) for one in newest):
+                    yield file
+        yield from newest
 
 
 def _behind_what_is_torn(line: bytes) -> bytes:
