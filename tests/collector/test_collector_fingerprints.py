@@ -9,10 +9,13 @@ import json
 import random
 import string
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+import pytest
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
 from keytrail.capture.catalogue import built_in_providers
@@ -23,6 +26,7 @@ from keytrail.collector import shapes
 from keytrail.collector.picking import HEADERS
 from support.cases import F1, F3, F_ARRAY, F_EMPTY, K1, K3, PEPPER
 from support.otelcol import (
+    Receiver,
     collector,
     eventually,
     plain,
@@ -95,30 +99,50 @@ def _stands_alone(key: str) -> bool:
     return not key.startswith(('["', "ey")) and key != "REDACTED" and " " not in key
 
 
-def seen_through(
-    tmp_path: Path,
-    attributes: Sequence[Mapping[str, Any]],
-    kind: Span.SpanKind.ValueType = Span.SPAN_KIND_SERVER,
-    **environ: str,
-) -> list[dict[str, Any]]:
-    """Return what arrives of spans with these attributes, in their order."""
+@dataclass(frozen=True)
+class Through:
+    """A running Collector and where it sends what is not only for the audit."""
+
+    port: int
+    ordinary: Receiver
+
+    def __call__(
+        self,
+        attributes: Sequence[Mapping[str, Any]],
+        kind: Span.SpanKind.ValueType = Span.SPAN_KIND_SERVER,
+    ) -> list[dict[str, Any]]:
+        """Return what arrives of spans with these attributes, in their order."""
+        before = len(self.ordinary.spans())
+        spans = [span(number, one, kind=kind) for number, one in enumerate(attributes, 1)]
+        for start in range(0, len(spans), 500):
+            assert post(self.port, "/v1/traces", traces(*spans[start : start + 500])) == 200
+        eventually(lambda: len(self.ordinary.spans()) >= before + len(spans))
+        arrived = self.ordinary.spans()[before:]
+        in_order = sorted(arrived, key=lambda one: one.start_time_unix_nano)
+        return [plain(one.attributes) for one in in_order]
+
+
+@contextmanager
+def sending(directory: Path, **environ: str) -> Iterator[Through]:
     with (
         receiver() as audit,
         receiver() as ordinary,
         collector(
-            tmp_path,
+            directory,
             [STANDALONE],
             KEYTRAIL_AUDIT_ENDPOINT=audit.url,
             KEYTRAIL_ORDINARY_ENDPOINT=ordinary.url,
             **environ,
         ) as running,
     ):
-        spans = [span(number, one, kind=kind) for number, one in enumerate(attributes, 1)]
-        for start in range(0, len(spans), 500):
-            assert post(running.port, "/v1/traces", traces(*spans[start : start + 500])) == 200
-        eventually(lambda: len(ordinary.span_ids()) >= len(spans))
-        arrived = sorted(ordinary.spans(), key=lambda one: one.start_time_unix_nano)
-        return [plain(one.attributes) for one in arrived]
+        yield Through(running.port, ordinary)
+
+
+@pytest.fixture(scope="module")
+def seen_through(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Through]:
+    """The configuration as it is shipped."""
+    with sending(tmp_path_factory.mktemp("through")) as through:
+        yield through
 
 
 def test_a_thousand_keys_have_pythons_fingerprint_in_every_form(tmp_path: Path) -> None:
@@ -126,7 +150,8 @@ def test_a_thousand_keys_have_pythons_fingerprint_in_every_form(tmp_path: Path) 
     sent = keys(1000)
     assert set("".join(sent)) == set(PRINTABLE)
     spans = [form(key) for form in FORMS.values() for key in sent]
-    arrived = seen_through(tmp_path, spans, KEYTRAIL_PREVIOUS_PEPPER=OLD_PEPPER)
+    with sending(tmp_path, KEYTRAIL_PREVIOUS_PEPPER=OLD_PEPPER) as through:
+        arrived = through(spans)
     expected = [(fingerprint(key), PEPPER_ID, fingerprint(key, OLD_PEPPER)) for key in sent]
     names = ("keytrail.key.hash", "keytrail.key.pepper_id", "keytrail.key.previous_hash")
     for number, form in enumerate(FORMS):
@@ -367,9 +392,9 @@ SEVERAL: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
 }
 
 
-def test_several_keys_of_a_call_are_told(tmp_path: Path) -> None:
+def test_several_keys_of_a_call_are_told(seen_through: Through) -> None:
     """All keys of a call get their fingerprints, each once, the one that is believed first."""
-    arrived = seen_through(tmp_path, [given for given, _ in SEVERAL.values()])
+    arrived = seen_through([given for given, _ in SEVERAL.values()])
     names = ("keytrail.key.hash", "keytrail.key.count", "keytrail.key.other_hashes")
     for (name, (_, expected)), told in zip(SEVERAL.items(), arrived, strict=True):
         wanted = {*names, *expected}
@@ -384,9 +409,9 @@ CANNOT = {
 }
 
 
-def test_a_key_that_cannot_be_fingerprinted_is_said(tmp_path: Path) -> None:
+def test_a_key_that_cannot_be_fingerprinted_is_said(seen_through: Through) -> None:
     """A call whose key the Collector cannot fingerprint is a use that says why it has none."""
-    arrived = seen_through(tmp_path, [given for given, _ in CANNOT.values()])
+    arrived = seen_through([given for given, _ in CANNOT.values()])
     whole = {name: value for name, value in ALWAYS.items() if name != "keytrail.key.pepper_id"}
     for number, (_, why) in enumerate(CANNOT.values(), 1):
         told = {
@@ -416,11 +441,11 @@ def calls() -> Iterator[tuple[dict[str, Any], str]]:
         yield {"http.request.header.x-goog-api-key": [K1], "server.address": host}, host
 
 
-def test_the_provider_is_told_by_the_called_host(tmp_path: Path) -> None:
+def test_the_provider_is_told_by_the_called_host(seen_through: Through) -> None:
     """The provider of an outgoing key is the one that Python's catalogue names, host by host."""
     catalogue = Catalogue.load()
     given = list(calls())
-    arrived = seen_through(tmp_path, [one for one, _ in given], kind=Span.SPAN_KIND_CLIENT)
+    arrived = seen_through([one for one, _ in given], kind=Span.SPAN_KIND_CLIENT)
     for (attributes, host), told in zip(given, arrived, strict=True):
         name = next(iter(name for name in attributes if "header" in name)).rpartition(".")[2]
         found = FoundKey(RawKey(K1.encode()), (), "opaque", "header", name, "none", None)
@@ -428,12 +453,12 @@ def test_the_provider_is_told_by_the_called_host(tmp_path: Path) -> None:
         assert (host, name, told.get("keytrail.key.provider")) == (host, name, expected)
 
 
-def test_the_provider_is_told_by_the_shape_of_a_key(tmp_path: Path) -> None:
+def test_the_provider_is_told_by_the_shape_of_a_key(seen_through: Through) -> None:
     """Keys of a provider's own shape name it, whichever way the call goes."""
     dice = random.Random(6)
     drawn = [shapes.example(shape, dice) for shape in shapes.shapes() for _ in range(2)]
     sent = [key for key in drawn if len(key) < 1024 and not key.startswith("ey") and key.isascii()]
-    arrived = seen_through(tmp_path, [header(key) for key in sent])
+    arrived = seen_through([header(key) for key in sent])
     catalogue = Catalogue.load()
     told = [one.get("keytrail.key.provider") for one in arrived]
     found = [
@@ -444,9 +469,9 @@ def test_the_provider_is_told_by_the_shape_of_a_key(tmp_path: Path) -> None:
     assert len(set(told)) > 10
 
 
-def test_what_is_told_of_a_key(tmp_path: Path) -> None:
+def test_what_is_told_of_a_key(seen_through: Through) -> None:
     """A key that another language captured gets every attribute that Python would give it."""
-    arrived = seen_through(tmp_path, [given for given, _ in TOLD.values()])
+    arrived = seen_through([given for given, _ in TOLD.values()])
     for number, (name, (_, expected)) in enumerate(TOLD.items(), 1):
         whole = dict(expected)
         if "keytrail.key.hash" in expected and "keytrail.direction" in expected:
@@ -454,9 +479,9 @@ def test_what_is_told_of_a_key(tmp_path: Path) -> None:
         assert (name, arrived[number - 1]) == (name, whole)
 
 
-def test_what_is_no_key_gets_no_fingerprint(tmp_path: Path) -> None:
+def test_what_is_no_key_gets_no_fingerprint(seen_through: Through) -> None:
     """Nothing is told of what is no key, and its value is gone all the same."""
-    arrived = seen_through(tmp_path, list(NO_KEY.values()))
+    arrived = seen_through(list(NO_KEY.values()))
     told = {
         name: [key for key in one if key.startswith("keytrail.")]
         for name, one in zip(NO_KEY, arrived, strict=True)

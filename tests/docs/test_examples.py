@@ -11,7 +11,9 @@ from functools import lru_cache
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
+from keytrail.cli.app import app
 from support.pages import PAGES, ROOT, blocks, commands, name_of
 
 with_python = [page for page in PAGES if blocks(page, "python")]
@@ -42,16 +44,10 @@ def test_python_examples_run(page: Path, tmp_path: Path) -> None:
 
 @lru_cache
 def _help(command: str) -> str:
-    shown = subprocess.run(
-        [sys.executable, "-c", "from keytrail.cli import main; main()", command, "--help"],
-        env={**os.environ, "COLUMNS": "200", "NO_COLOR": "1", "TERM": "dumb"},
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-    assert shown.returncode == 0, shown.stderr
-    return shown.stdout
+    plain = {"COLUMNS": "200", "NO_COLOR": "1", "TERM": "dumb"}
+    shown = CliRunner().invoke(app, [command, "--help"], env=plain)
+    assert shown.exit_code == 0, shown.output
+    return shown.output
 
 
 @pytest.mark.parametrize("typed", keytrail_commands)

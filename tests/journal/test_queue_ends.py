@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from typing import Any
 
 from keytrail.journal.accounting import Accounting
@@ -13,16 +12,14 @@ from keytrail.journal.queue import AuditQueue
 class Disk:
     """Takes what it is given, unless it is held up."""
 
-    def __init__(self, seconds: float = 0.0) -> None:
+    def __init__(self) -> None:
         self.held: list[int] = []
         self.answers = threading.Event()
         self.answers.set()
         self.is_asked = threading.Event()
-        self._seconds = seconds
 
     def write(self, lines: list[int]) -> list[int]:
         """Take ``lines``; they are numbers here."""
-        time.sleep(self._seconds)
         if lines:
             self.is_asked.set()
             assert self.answers.wait(60)
@@ -50,12 +47,3 @@ def test_what_there_was_no_time_for_is_still_at_work_and_is_written() -> None:
     assert queue.close(60)
     assert disk.held == [1, 2]
     assert not queue.is_open
-
-
-def test_after_close_nobody_writes() -> None:
-    """However long the thread takes for its last round: who ends the segment is alone."""
-    queue = make_queue(Disk(seconds=0.05))
-    queue.put(1)
-    assert queue.close(60)
-    time.sleep(0.01)  # as if another process got the processor here
-    assert queue.alone(lambda: None)

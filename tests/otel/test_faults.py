@@ -29,6 +29,7 @@ from support.cases import K1, K2, PEPPER
 from support.exporters import SerialisingExporter
 from support.servers import Server
 
+_SAMPLERS = {ALWAYS_ON: "sampled", ALWAYS_OFF: "dropped"}
 SEAMS = [
     "keytrail.capture.reader:RequestReader.incoming",
     "keytrail.capture.reader:RequestReader.outgoing",
@@ -136,7 +137,7 @@ def _start(home: Path, provider: TracerProvider) -> None:
         *((seam, sampler) for seam in SEAMS for sampler in (ALWAYS_ON, ALWAYS_OFF)),
         ("keytrail.otel.sampler:is_call", ALWAYS_OFF),
     ],
-    ids=lambda value: "sampled" if value is ALWAYS_ON else str(value).replace("keytrail.", ""),
+    ids=lambda value: _SAMPLERS.get(value) or value.replace("keytrail.", ""),
 )
 def test_a_broken_seam_changes_no_answer(
     seam: str,

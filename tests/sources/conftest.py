@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import ExitStack
+from functools import cache
 from pathlib import Path
 from urllib.parse import SplitResult, urlsplit
 from uuid import uuid4
@@ -146,8 +147,14 @@ def clickhouse_migrated(clickhouse: str, tmp_path_factory: pytest.TempPathFactor
 def address(request: pytest.FixtureRequest) -> str:
     """The source that the test is asked for, once all of the seeded uses have arrived."""
     address: str = request.getfixturevalue(request.param)
-    eventually(lambda: _count(address) == len(seeded.uses()))
+    _await_uses(address)
     return address
+
+
+@cache
+def _await_uses(address: str) -> None:
+    """Wait until all of the seeded uses have arrived, once for each source."""
+    eventually(lambda: _count(address) == len(seeded.uses()))
 
 
 def _count(address: str) -> int:

@@ -126,7 +126,7 @@ def test_time_that_is_over_ends_a_search_in_mid_request(fault: _Fault) -> None:
     with _failing(fault) as port:
         worth = _ask(f"jaeger+http://127.0.0.1:{port}", seconds=0.3).completeness
     assert (worth.worth, worth.reasons[0]) == ("truncated", "stopped after 0.3 seconds")
-    assert time.monotonic() - begun < 10
+    assert time.monotonic() - begun < 25
 
 
 @pytest.fixture(scope="module")

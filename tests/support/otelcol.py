@@ -84,6 +84,8 @@ class Receiver:
     headers: list[dict[str, str]] = field(default_factory=list)
     authorization: str | None = None
     """Where set, requests with any other are answered 401."""
+    _read: list[tuple[str, Any]] = field(default_factory=list)
+    """Of ``requests``, what was read already: it is asked for again and again."""
 
     @property
     def url(self) -> str:
@@ -92,7 +94,10 @@ class Receiver:
 
     def messages(self, path: str) -> list[Any]:
         """Return the messages that arrived at ``path``."""
-        return [_MESSAGES[path].FromString(body) for at, body in list(self.requests) if at == path]
+        for at, body in self.requests[len(self._read) :]:
+            kind = _MESSAGES.get(at)
+            self._read.append((at, kind and kind.FromString(body)))
+        return [message for at, message in self._read if at == path]
 
     def spans(self) -> list[Span]:
         """Return the spans that arrived, in order."""

@@ -37,8 +37,8 @@ class Sink:
     bodies: list[bytes] = field(default_factory=list)
     spans: list[SunkSpan] = field(default_factory=list)
     status: int = 200
-    refused: int = 0
-    """Requests that were answered with another status."""
+    refused: list[SunkSpan] = field(default_factory=list)
+    """The spans of requests that were answered with another status."""
 
     @property
     def url(self) -> str:
@@ -67,13 +67,14 @@ def otlp_sink() -> Iterator[Sink]:
 
         def do_POST(self) -> None:
             body = body_of(self)
-            if sink.status == 200:
+            status = sink.status
+            spans = _decode(body) if self.path == "/v1/traces" else ()
+            if status == 200:
                 sink.bodies.append(body)
-                if self.path == "/v1/traces":
-                    sink.spans.extend(_decode(body))
+                sink.spans.extend(spans)
             else:
-                sink.refused += 1
-            self.send_response(sink.status)
+                sink.refused.extend(spans)
+            self.send_response(status)
             self.send_header("Content-Length", "0")
             self.end_headers()
 

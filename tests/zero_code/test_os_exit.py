@@ -72,7 +72,7 @@ def test_what_was_seen_is_on_disk(how: str, tmp_path: Path) -> None:
         env=clean_environ(KEYTRAIL_HOME=str(home), KEYTRAIL_PEPPER=PEPPER),
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=120,
         check=False,
     )
     assert left.returncode == 3, left.stderr

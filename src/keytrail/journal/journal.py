@@ -172,13 +172,13 @@ class Journal(Generic[Item]):
         The disk gets ``to_write`` seconds where that is more. Returns whether nothing was left to
         do. A use put later is written at once.
         """
-        deadline = time.monotonic() + timeout
-        writing = time.monotonic() + max(timeout, to_write)
+        begun = time.monotonic()
+        written_by = begun + max(timeout, to_write)
         done = self._queue.close(max(timeout, to_write)) and self._queue.alone(
-            self._end_segments, max(0.0, writing - time.monotonic())
+            self._end_segments, max(0.0, written_by - time.monotonic())
         )
         if self._delivery is not None:
-            done = self._delivery.close(max(0, deadline - time.monotonic())) and done
+            done = self._delivery.close(max(0, begun + timeout - time.monotonic())) and done
         return done
 
     def origin_id(self, span: ReadableSpan) -> str:

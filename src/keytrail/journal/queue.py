@@ -122,39 +122,31 @@ class AuditQueue(Generic[Item]):
 
         May be called from a signal handler.
         """
-        deadline = time.monotonic() + timeout
+        if self._thread is None or not self._thread.is_alive():
+            self._drain()
+            return self._is_empty()
         round_to_await = self._rounds_begun + 1
-        if self._is_alive():
-            self._wake.put(None)
-        while self._is_alive():
-            if self._rounds_ended >= round_to_await:
-                return not self._kept
+        self._wake.put(None)
+        deadline = time.monotonic() + timeout
+        while self._rounds_ended < round_to_await:
+            if not self._thread.is_alive():  # somebody closes meanwhile
+                return self.flush(0)
             if time.monotonic() >= deadline:
                 return False
             native.sleep(_GLANCE)
-        self._drain()
-        return self._is_empty()
-
-    def _is_alive(self) -> bool:
-        return self._thread is not None and self._thread.is_alive()
+        return not self._kept
 
     @property
     def is_open(self) -> bool:
         """Whether :meth:`close` was not called yet, or had no time for all that waited."""
-        return not self._closed or not self._is_empty()
+        return not self._closed or not self._is_empty() or self._writing.locked()
 
     def close(self, timeout: float) -> bool:
-        """Flush and end the thread; later uses are written by whoever puts them.
-
-        Returns whether all is on disk and nobody writes any more.
-        """
-        deadline = time.monotonic() + timeout
-        self.flush(timeout)
+        """Flush and end the thread; later uses are written by whoever puts them."""
+        written = self.flush(timeout)
         self._closed = True
         self._wake.put(None)
-        while self._is_alive() and time.monotonic() < deadline:
-            native.sleep(_GLANCE)
-        return not self._is_alive() and self._is_empty()
+        return written
 
     def alone(self, action: Callable[[], None], timeout: float = 0) -> bool:
         """Run ``action`` while nobody writes; return whether that was possible in time."""
