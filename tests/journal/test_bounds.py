@@ -10,7 +10,8 @@ from journal.journal_kit import lines_of, numbers_of, open_journal, paths_of
 from keytrail.journal.accounting import Accounting, Snapshot
 from keytrail.journal.bounds import Bounds
 from keytrail.journal.cursor import Cursor
-from keytrail.journal.segment import Segment, hold, segments, uses_in
+from keytrail.journal.lock import hold
+from keytrail.journal.segment import Segment, segments, uses_in
 from keytrail.journal.strangers import Strangers
 
 DAY = 24 * 3600

@@ -19,8 +19,10 @@ from journal.journal_kit import (
     paths_of,
     start_python,
 )
+from keytrail.journal import lock
 from keytrail.journal import segment as segment_module
-from keytrail.journal.segment import Segment, UnwrittenError, hold, segments, uses_in
+from keytrail.journal.lock import hold
+from keytrail.journal.segment import Segment, UnwrittenError, segments, uses_in
 
 DAY = 24 * 3600 * 10**9
 NOW = 1_780_000_000_000_000_000
@@ -77,6 +79,24 @@ def test_a_day_that_goes_while_it_is_listed_is_empty(
     assert [found.path for found in segments(home)] == [segment.path]
 
 
+def test_a_day_that_goes_while_its_first_segment_is_begun_comes_again(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """At midnight another process may take the new directory for that of a past day."""
+    create = segment_module.private_directory
+    removed: list[Path] = []
+
+    def created(home: Path, *names: str) -> Path:
+        path = create(home, *names)
+        if not removed:
+            removed.append(path)
+            path.rmdir()
+        return path
+
+    monkeypatch.setattr(segment_module, "private_directory", created)
+    assert Segment.create(home, NOW).path.parent == removed[0]
+
+
 def test_a_segment_that_cannot_be_begun_leaves_nothing(
     home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -101,7 +121,7 @@ def test_who_only_looks_does_not_keep_others_from_a_segment(
     looking = os.open(segment.path, os.O_RDONLY)
     fcntl.flock(looking, fcntl.LOCK_SH)
     waits = SimpleNamespace(sleep=lambda _: fcntl.flock(looking, fcntl.LOCK_UN))
-    monkeypatch.setattr(segment_module, "native", waits)
+    monkeypatch.setattr(lock, "native", waits)
     holding = hold(segment.path)
     assert holding is not None
     assert [found.state for found in segments(home)] == ["open"]

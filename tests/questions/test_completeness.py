@@ -175,7 +175,7 @@ class _Endless(Store):
 
     def execute(self, sql: str, values: Sequence[object] = ()) -> None:
         if "condition" in vars(self):  # it has been opened
-            super().execute("SELECT sum(a.range) FROM range(10**7) a, range(10**7) b")
+            super().execute("SELECT sum(a.range) FROM range(10000000) a, range(10000000) b")
         super().execute(sql, values)
 
 

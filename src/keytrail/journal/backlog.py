@@ -15,8 +15,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from keytrail.journal.codec import decode
+from keytrail.journal.lock import is_locked
 from keytrail.journal.records import UNKNOWN, Origin, read_origin
-from keytrail.journal.segment import RECORD_START, is_locked
+from keytrail.journal.segment import RECORD_START
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Container, Iterator

@@ -8,9 +8,9 @@ import time
 from typing import TYPE_CHECKING, Final
 
 from keytrail.journal.cursor import Cursor, confirmed, is_taken, sidecar
+from keytrail.journal.lock import hold
 from keytrail.journal.segment import (
     Found,
-    hold,
     holds_strangers,
     live_days,
     live_files,

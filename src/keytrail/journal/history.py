@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
 from keytrail.journal.records import encode_record
-from keytrail.journal.segment import private_directory, segments
+from keytrail.journal.segment import host_name, private_directory, segments
 from keytrail.settings import Secret, Settings
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ class History:
             return
         with contextlib.suppress(OSError):  # then it is told once more
             path = private_directory(self._home) / HISTORY
-            fresh = path.with_name(f"{HISTORY}.{os.getpid()}")
+            fresh = path.with_name(f"{HISTORY}.{host_name()}-{os.getpid()}")  # pids repeat
             fresh.touch(0o600)
             fresh.write_text(json.dumps(self._pending))
             fresh.replace(path)

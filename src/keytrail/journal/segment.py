@@ -17,7 +17,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal
 
-from keytrail import native
+from keytrail.journal.lock import is_locked
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -28,9 +28,6 @@ SUFFIX: Final = ".ndjson"
 _DENIED: Final = "denied"
 RECORD_START: Final = b'{"record":'
 """What begins every line that is not a use."""
-
-_LOOKS: Final = 20
-_MOMENT: Final = 0.002
 
 State = Literal["open", "closed"]
 
@@ -63,6 +60,13 @@ class Segment:
             OSError: the home cannot be written.
 
         """
+        try:
+            return cls._create(home, now, strangers=strangers)
+        except FileNotFoundError:  # at midnight others remove a day that has no segment yet
+            return cls._create(home, now, strangers=strangers)
+
+    @classmethod
+    def _create(cls, home: Path, now: int, *, strangers: bool) -> Segment:
         directory = private_directory(home, LIVE, utc_day(now))
         whose = f"{_DENIED}-" if strangers else ""
         path = directory / f"{host_name()}-{os.getpid()}-{whose}{now}{SUFFIX}"
@@ -202,48 +206,6 @@ def state(path: Path) -> State:
         return "open" if is_locked(descriptor) else "closed"
     finally:
         os.close(descriptor)
-
-
-def hold(path: Path) -> int | None:
-    """Return a descriptor that holds a closed segment, which counts as open for as long.
-
-    ``None`` where it is no longer there, or somebody's who writes, seals or deletes it. Whoever
-    looks whether it is closed has it for a moment: that is waited for.
-    """
-    try:
-        descriptor = os.open(path, os.O_RDWR)
-    except OSError:
-        return None
-    if _locks(descriptor) and os.fstat(descriptor).st_nlink:
-        return descriptor
-    os.close(descriptor)
-    return None
-
-
-def _locks(descriptor: int) -> bool:
-    for _ in range(_LOOKS):
-        if _locks_at_once(descriptor):
-            return True
-        native.sleep(_MOMENT)
-    return False
-
-
-def _locks_at_once(descriptor: int) -> bool:
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        return False
-    return True
-
-
-def is_locked(descriptor: int) -> bool:
-    """Return whether another open file holds the exclusive lock."""
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    fcntl.flock(descriptor, fcntl.LOCK_UN)
-    return False
 
 
 def uses_in(path: Path, offset: int = 0) -> int:

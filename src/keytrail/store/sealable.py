@@ -8,7 +8,8 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
 from keytrail.journal.cursor import sidecar
-from keytrail.journal.segment import hold, now, segments
+from keytrail.journal.lock import hold
+from keytrail.journal.segment import now, segments
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

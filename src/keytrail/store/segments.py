@@ -7,7 +7,7 @@ import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from keytrail.journal.segment import is_locked
+from keytrail.journal.lock import is_locked
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

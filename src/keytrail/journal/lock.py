@@ -1,0 +1,58 @@
+"""The lock of a segment: whether somebody has it, and having it where its writer has ended."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from typing import TYPE_CHECKING, Final
+
+from keytrail import native
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+_LOOKS: Final = 20
+_MOMENT: Final = 0.002
+"""Seconds, longer than somebody who only looks has a lock."""
+
+
+def hold(path: Path) -> int | None:
+    """Return a descriptor that holds a closed segment, which counts as open for as long.
+
+    ``None`` where it is no longer there, or somebody's who writes, seals or deletes it. Whoever
+    looks whether it is closed has it for a moment: that is waited for.
+    """
+    try:
+        descriptor = os.open(path, os.O_RDWR)
+    except OSError:
+        return None
+    if _locks(descriptor) and os.fstat(descriptor).st_nlink:
+        return descriptor
+    os.close(descriptor)
+    return None
+
+
+def _locks(descriptor: int) -> bool:
+    for _ in range(_LOOKS):
+        if _locks_at_once(descriptor):
+            return True
+        native.sleep(_MOMENT)
+    return False
+
+
+def _locks_at_once(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True
+
+
+def is_locked(descriptor: int) -> bool:
+    """Return whether another open file holds the exclusive lock."""
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    fcntl.flock(descriptor, fcntl.LOCK_UN)
+    return False
