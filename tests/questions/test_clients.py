@@ -21,10 +21,12 @@ def _uses(clients: int) -> list[dict[str, Any]]:
             number,
             time=T0 + chosen.randrange(4 * HOUR),
             key=chosen.choice((F1, F2, F3, None)),
-            client=chosen.choice((addresses[number % clients], *addresses[:30], None)),
+            client=chosen.choice(
+                (addresses[number % clients], chosen.choice(addresses[:30]), None)
+            ),
             outcome=chosen.choice(("success", "denied")),
         )
-        for number in range(2 * clients)
+        for number in range(3 * clients)
     ]
 
 
