@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from keytrail.questions import keys, usage
-from keytrail.sources import LocalSource
+from keytrail.sources import Filter, LocalSource
+from keytrail.sources.source import Grouping
 from questions.question_kit import F1, F2, F3, HOUR, T0, rows, use, write
 
 
@@ -51,6 +52,20 @@ def test_clients_are_distinct_however_many_there_are(home: Path, clients: int) -
     denied = [one for one in uses if one["outcome"] == "denied"]
     of_all = rows(usage(source, by=(), every="all", outcome="denied"), "uses", "clients")
     assert of_all == [(len(denied), *_distinct(denied).values())] if denied else not of_all
+
+
+@pytest.mark.parametrize("listed", [0, 3, 900])
+def test_of_listed_clients_those_are_counted_that_a_group_has(home: Path, listed: int) -> None:
+    """One that is listed twice, or was never seen, adds nothing."""
+    uses = _uses(1500)
+    write(home, *uses)
+    wanted = tuple(dict.fromkeys(one["client"] for one in uses if one["client"]))[:listed]
+    found = LocalSource(home).groups(
+        Filter(clients=(*wanted, *wanted[:2], "192.0.2.77")),
+        Grouping(("key", "uses", "clients"), by=("key",)),
+    )
+    counted = {(key,): count for key, _, count in found.rows}
+    assert counted == _distinct([one for one in uses if one["client"] in wanted], "key")
 
 
 def test_a_client_is_one_client_of_its_own(home: Path) -> None:

@@ -51,6 +51,11 @@ ranked AS MATERIALIZED (
     FROM chosen WHERE client IS NOT NULL GROUP BY client
 )
 """
+_LISTED: Final = """
+ranked AS MATERIALIZED (
+    SELECT client, row_number() OVER () AS rank FROM (SELECT DISTINCT unnest(?) AS client)
+)
+"""
 _BUSY: Final = f"LEFT JOIN (FROM ranked WHERE rank <= {_BITS}) USING (client)"
 _OTHERS: Final = f"SEMI JOIN (FROM ranked WHERE rank > {_BITS}) USING (client)"
 _CLIENTS: Final = "coalesce(bit_count(busy_clients), 0) + coalesce(other_clients, 0)"
@@ -58,8 +63,11 @@ _CLIENTS: Final = "coalesce(bit_count(busy_clients), 0) + coalesce(other_clients
 values only of the others, since the clients of each hour and key are nearly as many as its uses."""
 
 
-def statement(grouping: Grouping) -> str:
+def statement(grouping: Grouping, *, are_clients_listed: bool = False) -> str:
     """Return the statement, with the place ``{where}`` for a condition.
+
+    ``are_clients_listed``: the uses are of a few clients, and their list is the value of the
+    question mark after the condition; else which there are has to be looked for.
 
     Values are counted beside the other measures, by groupings of their own: DuckDB takes longer
     for ``count(DISTINCT …)`` of several columns at once.
@@ -67,7 +75,7 @@ def statement(grouping: Grouping) -> str:
     counts = _counts(grouping)
     queries = [
         "chosen AS NOT MATERIALIZED (FROM uses_and_hashes WHERE {where})",
-        *([_RANKED] if _has_clients(grouping) else ()),
+        *([_LISTED if are_clients_listed else _RANKED] if has_clients(grouping) else ()),
         f"told AS ({_told(grouping)})",
         *(f"{name} AS ({_count(counted, grouping)})" for name, counted in counts.items()),
     ]
@@ -91,6 +99,11 @@ def has_quantiles(grouping: Grouping) -> bool:
     return not _QUANTILES.keys().isdisjoint(grouping.columns)
 
 
+def has_clients(grouping: Grouping) -> bool:
+    """Return whether the clients of a group are counted."""
+    return "clients" in grouping.columns
+
+
 def _divided(grouping: Grouping) -> tuple[str, ...]:
     return grouping.by if grouping.every is None else ("time", *grouping.by)
 
@@ -104,14 +117,10 @@ def _measures(grouping: Grouping) -> dict[str, _Told]:
     }
 
 
-def _has_clients(grouping: Grouping) -> bool:
-    return "clients" in grouping.columns
-
-
 def _counts(grouping: Grouping) -> dict[str, dict[str, str]]:
     """Return what is counted together, each measure with its column, under a query's name."""
     together = {one: column for one, column in _COUNTED.items() if one in grouping.columns}
-    others = {"other_clients": "client"} if _has_clients(grouping) else {}
+    others = {"other_clients": "client"} if has_clients(grouping) else {}
     return {name: counted for name, counted in (("few", together), ("many", others)) if counted}
 
 
@@ -125,9 +134,9 @@ def _told(grouping: Grouping) -> str:
     measures = [f"{told.sql} AS {column}" for column, told in _measures(grouping).items()]
     if has_quantiles(grouping):
         measures.append(f"quantile_cont(duration, {list(_QUANTILES.values())}) AS quantiles")
-    if _has_clients(grouping):
+    if has_clients(grouping):
         measures.append(f"bitstring_agg(rank, 1, {_BITS}) AS busy_clients")
-    uses = f"chosen {_BUSY}" if _has_clients(grouping) else "chosen"
+    uses = f"chosen {_BUSY}" if has_clients(grouping) else "chosen"
     return f"SELECT {', '.join([*_parts(grouping), *measures])} FROM {uses} GROUP BY ALL"
 
 
