@@ -42,15 +42,32 @@ _MEASURES: Final[dict[str, _Told]] = {
 }
 _QUANTILES: Final = {"p50": 0.5, "p95": 0.95, "p99": 0.99}
 """Taken together: DuckDB keeps every duration once for each that it is asked for apart."""
-_COUNTED: Final = (
-    {"clients": "client"},
-    {"services": "service", "routes": "route", "hosts": "host"},
+_COUNTED: Final = {"services": "service", "routes": "route", "hosts": "host"}
+"""The measures that count how many values a column has, but for clients; these go together."""
+_BITS: Final = 512
+_RANKED: Final = """
+ranked AS MATERIALIZED (
+    SELECT client, row_number() OVER (ORDER BY count(*) DESC, client) AS rank
+    FROM chosen WHERE client IS NOT NULL GROUP BY client
 )
-"""The measures that count how many values a column has; those together whose values go together."""
+"""
+_LISTED: Final = """
+ranked AS MATERIALIZED (
+    SELECT client, row_number() OVER () AS rank FROM (SELECT DISTINCT unnest(?) AS client)
+)
+"""
+_BUSY: Final = f"LEFT JOIN (FROM ranked WHERE rank <= {_BITS}) USING (client)"
+_OTHERS: Final = f"SEMI JOIN (FROM ranked WHERE rank > {_BITS}) USING (client)"
+_CLIENTS: Final = "coalesce(bit_count(busy_clients), 0) + coalesce(other_clients, 0)"
+"""Clients are counted in two parts: a group keeps one bit for each of the busiest, and distinct
+values only of the others, since the clients of each hour and key are nearly as many as its uses."""
 
 
-def statement(grouping: Grouping) -> str:
+def statement(grouping: Grouping, *, are_clients_listed: bool = False) -> str:
     """Return the statement, with the place ``{where}`` for a condition.
+
+    ``are_clients_listed``: the uses are of a few clients, and their list is the value of the
+    question mark after the condition; else which there are has to be looked for.
 
     Values are counted beside the other measures, by groupings of their own: DuckDB takes longer
     for ``count(DISTINCT …)`` of several columns at once.
@@ -58,6 +75,7 @@ def statement(grouping: Grouping) -> str:
     counts = _counts(grouping)
     queries = [
         "chosen AS NOT MATERIALIZED (FROM uses_and_hashes WHERE {where})",
+        *([_LISTED if are_clients_listed else _RANKED] if has_clients(grouping) else ()),
         f"told AS ({_told(grouping)})",
         *(f"{name} AS ({_count(counted, grouping)})" for name, counted in counts.items()),
     ]
@@ -81,6 +99,11 @@ def has_quantiles(grouping: Grouping) -> bool:
     return not _QUANTILES.keys().isdisjoint(grouping.columns)
 
 
+def has_clients(grouping: Grouping) -> bool:
+    """Return whether the clients of a group are counted."""
+    return "clients" in grouping.columns
+
+
 def _divided(grouping: Grouping) -> tuple[str, ...]:
     return grouping.by if grouping.every is None else ("time", *grouping.by)
 
@@ -95,12 +118,10 @@ def _measures(grouping: Grouping) -> dict[str, _Told]:
 
 
 def _counts(grouping: Grouping) -> dict[str, dict[str, str]]:
-    """Return the measures that are counted together, under the name of their query."""
-    wanted = [
-        {measure: column for measure, column in together.items() if measure in grouping.columns}
-        for together in _COUNTED
-    ]
-    return {f"counted_{number}": counted for number, counted in enumerate(wanted) if counted}
+    """Return what is counted together, each measure with its column, under a query's name."""
+    together = {one: column for one, column in _COUNTED.items() if one in grouping.columns}
+    others = {"other_clients": "client"} if has_clients(grouping) else {}
+    return {name: counted for name, counted in (("few", together), ("many", others)) if counted}
 
 
 def _parts(grouping: Grouping) -> list[str]:
@@ -113,19 +134,24 @@ def _told(grouping: Grouping) -> str:
     measures = [f"{told.sql} AS {column}" for column, told in _measures(grouping).items()]
     if has_quantiles(grouping):
         measures.append(f"quantile_cont(duration, {list(_QUANTILES.values())}) AS quantiles")
-    return f"SELECT {', '.join([*_parts(grouping), *measures])} FROM chosen GROUP BY ALL"
+    if has_clients(grouping):
+        measures.append(f"bitstring_agg(rank, 1, {_BITS}) AS busy_clients")
+    uses = f"chosen {_BUSY}" if has_clients(grouping) else "chosen"
+    return f"SELECT {', '.join([*_parts(grouping), *measures])} FROM {uses} GROUP BY ALL"
 
 
 def _count(counted: dict[str, str], grouping: Grouping) -> str:
     names = [f"of_{part}" for part in _divided(grouping)]
-    distinct = f"SELECT DISTINCT {', '.join([*_parts(grouping), *counted.values()])} FROM chosen"
-    counts = [f"count(DISTINCT {column}) AS {measure}" for measure, column in counted.items()]
+    uses = f"chosen {_OTHERS}" if "other_clients" in counted else "chosen"
+    distinct = f"SELECT DISTINCT {', '.join([*_parts(grouping), *counted.values()])} FROM {uses}"
+    each = "" if len(counted) == 1 else "DISTINCT "
+    counts = [f"count({each}{column}) AS {measure}" for measure, column in counted.items()]
     return f"SELECT {', '.join([*names, *counts])} FROM ({distinct}) GROUP BY ALL"
 
 
 def _join(name: str, grouping: Grouping) -> str:
     same = (f"told.of_{part} IS NOT DISTINCT FROM {name}.of_{part}" for part in _divided(grouping))
-    return f"JOIN {name} ON {' AND '.join(same) or 'true'}"
+    return f"LEFT JOIN {name} ON {' AND '.join(same) or 'true'}"
 
 
 def _columns(grouping: Grouping) -> Iterator[str]:
@@ -135,6 +161,8 @@ def _columns(grouping: Grouping) -> Iterator[str]:
             yield f"told.of_{column}"
         elif column in quantiles:
             yield f"quantiles[{quantiles.index(column) + 1}]"
+        elif column == "clients":
+            yield f"{_CLIENTS} AS clients"
         else:
             yield column
 

@@ -108,8 +108,13 @@ def uses(wanted: Filter, limit: int | None) -> Query:
 
 def groups(wanted: Filter, grouping: Grouping) -> Query:
     """Return the query for the groups of ``grouping``."""
-    query = _query(grouped.statement(grouping), wanted, grouped.reads(grouping))
-    return replace(query, memory=MUCH_MEMORY) if grouped.has_quantiles(grouping) else query
+    listed = grouped.has_clients(grouping) and wanted.clients is not None
+    sql = grouped.statement(grouping, are_clients_listed=listed)
+    return replace(
+        _query(sql, wanted, grouped.reads(grouping)),
+        values_after=(list(wanted.clients or ()),) if listed else (),
+        memory=MUCH_MEMORY if grouped.has_quantiles(grouping) else MEMORY,
+    )
 
 
 def flows(wanted: Filter, behalf: tuple[str, ...] | None) -> Query:

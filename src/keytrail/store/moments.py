@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta, timezone
+from datetime import date
+from functools import lru_cache
 from typing import Final
 
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=timezone.utc)
+_EPOCH: Final = date(1970, 1, 1).toordinal()
+_DAY: Final = 86_400
 _SECOND: Final = 1_000_000_000
 
 
@@ -19,8 +21,16 @@ def seconds(moment: int, between: str = " ") -> str:
 
     What lies beyond the calendar, which only a forged record can, is shown as a number.
     """
+    day, second = divmod(moment // _SECOND, _DAY)
     try:
-        whole = _EPOCH + timedelta(seconds=moment // _SECOND)
-    except OverflowError:
+        begin = _date(day)
+    except (OverflowError, ValueError):
         return str(moment // _SECOND)
-    return whole.strftime(f"%Y-%m-%d{between}%H:%M:%S")
+    minute = second // 60
+    return f"{begin}{between}{minute // 60:02d}:{minute % 60:02d}:{second % 60:02d}"
+
+
+@lru_cache(maxsize=1024)
+def _date(day: int) -> str:
+    """An answer has many times of few days."""
+    return date.fromordinal(_EPOCH + day).isoformat()
