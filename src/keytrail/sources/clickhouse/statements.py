@@ -147,6 +147,20 @@ def uses(table: Table, wanted: Filter, limit: int | None) -> Statement:
     return statement
 
 
+def some(table: Table, wanted: Filter, columns: tuple[str, ...], limit: int) -> Statement:
+    """Return the statement for some ``limit`` uses in no order, told by :meth:`Table.told`.
+
+    The last column is the number of the span: one that is there several times comes several times.
+    """
+    statement = Statement()
+    shown = ", ".join(f"{sql} AS {column}" for column, sql in table.told(columns).items())
+    statement.sql = (
+        f"SELECT {shown}, {table.span} AS span FROM {table.name} "
+        f"WHERE {_conditions(table, wanted, statement)} LIMIT {limit:d}"
+    )
+    return statement
+
+
 def groups(table: Table, wanted: Filter, grouping: Grouping, *, once: bool) -> Statement:
     """Return the statement for the groups of ``grouping``.
 

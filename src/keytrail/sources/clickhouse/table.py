@@ -98,10 +98,10 @@ class Table:
         text = names[0] if len(names) == 1 else f"coalesce({', '.join(names)})"
         return f"toInt64OrNull({text})" if COLUMNS[column] == "integer" else text
 
-    def told(self) -> dict[str, str]:
-        """Return what tells a whole use, by its column, and :data:`IN_REST` by ``rest``."""
-        rest = IN_REST if _REST in self.added else ()
-        told = {column: self.column(column) for column in USE_COLUMNS if column not in rest}
+    def told(self, columns: tuple[str, ...] = USE_COLUMNS) -> dict[str, str]:
+        """Return what tells ``columns`` of a use, each by its name, :data:`IN_REST` by ``rest``."""
+        rest = IN_REST if _REST in self.added and not set(IN_REST).isdisjoint(columns) else ()
+        told = {column: self.column(column) for column in columns if column not in rest}
         return {**told, "rest": _REST} if rest else told
 
     def has(self, name: str, parameter: str) -> str:
