@@ -38,6 +38,7 @@ class OneReading:
         self._source = source
         self._whole: dict[Filter, _Rows | None] = {}
         self._narrow: dict[Filter, Few | None] = {}
+        self._named: dict[tuple[str, ...], bool] = {}
         self._traces: list[tuple[str, frozenset[str], _Rows]] = []
 
     def close(self) -> None:
@@ -59,6 +60,9 @@ class OneReading:
             rows = self._in_traces(wanted.traces or (), direction)
             if rows is not None:
                 return self._found(sorted(rows, key=_newest_first), wanted)
+        keys = wanted.beside or wanted.redacted
+        if keys and not self._may_name(keys):
+            return self._found((), wanted)
         found = self._source.uses(wanted, limit)
         rows = tuple(found.rows)
         if limit is None or len(rows) < limit:
@@ -81,6 +85,11 @@ class OneReading:
 
     def _found(self, rows: Iterable[Row], wanted: Filter) -> Found:
         return Found(rows, self._source.completeness(wanted))
+
+    def _may_name(self, keys: tuple[str, ...]) -> bool:
+        if keys not in self._named:
+            self._named[keys] = self._source.may_name(keys)
+        return self._named[keys]
 
     def _few(self, wanted: Filter) -> Few | None:
         """Return the uses of a key or of clients, ``None`` where they are many."""

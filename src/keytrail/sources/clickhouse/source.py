@@ -58,6 +58,10 @@ _HINTS: Final = {
     "497": "this user may not read the table",
 }
 _WAITING: Final = "what still waits in the journals of services is not in it"
+_MIGRATED_IN_PART: Final = (
+    "the table has an older or half-done migration, so that answers take longer: run columns.sql "
+    "again"
+)
 _MAY_BE_CUT: Final = (
     "this user may not forbid that a part is given for the whole (overflow modes): see to it that "
     "its profile says 'throw'"
@@ -108,6 +112,13 @@ class ClickHouseSource:
         told = (row[:-1] for row in rows)
         return Few(_IN_GROUPS, tuple(as_uses(told, self._table.told(_IN_GROUPS), _IN_GROUPS)))
 
+    def may_name(self, keys: tuple[str, ...]) -> bool:
+        """Return whether a use may name one of ``keys`` beside its own."""
+        if not self._table.has_named:
+            return True
+        ((found,),) = self._rows(statements.named(self._table, keys))
+        return bool(found)
+
     def groups(self, wanted: Filter, grouping: Grouping) -> Found:
         """Return one row for each group of uses; reads again where some are there twice."""
         here = self._by_address(wanted)
@@ -115,7 +126,7 @@ class ClickHouseSource:
         ((repeats,),) = self._rows(statements.repeats(self._table, here))
         if repeats:
             rows = [*self._rows(statements.groups(self._table, here, grouping, once=True))]
-        return Found(map(_known, rows), self.completeness(wanted))
+        return Found(rows if grouping.by else map(_known, rows), self.completeness(wanted))
 
     def flows(self, wanted: Filter, behalf: tuple[str, ...] | None = None) -> Found:
         """Return which key was sent by which service to which host."""
@@ -163,6 +174,8 @@ class ClickHouseSource:
         reasons = [_WAITING]
         if self._table.forgets:
             reasons.append("the table has a TTL: older spans are gone")
+        if self._table.is_migrated_in_part:
+            reasons.append(_MIGRATED_IN_PART)
         if not self._modes.forbidden:
             reasons.insert(0, _MAY_BE_CUT)
         return Completeness(
