@@ -142,6 +142,31 @@ def clickhouse_migrated(clickhouse: str, tmp_path_factory: pytest.TempPathFactor
         yield address
 
 
+@pytest.fixture(scope="session")
+def clickhouse_json_migrated(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """An engine whose table of JSON was migrated when half of the uses were in it."""
+    directory = tmp_path_factory.mktemp("clickhouse-json-migrated")
+    as_json = directory / "json.yaml"
+    as_json.write_text("exporters: {clickhouse/keytrail: {json: true}}\n")
+    half = len(seeded.requests()) // 2
+    with (
+        clickhouse_front.clickhouse(directory) as port,
+        servers.behind_a_collector(
+            directory,
+            "clickhouse",
+            as_json,
+            KEYTRAIL_CLICKHOUSE_ENDPOINT=f"http://127.0.0.1:{port}?compress=none",
+        ) as collector,
+    ):
+        address = f"clickhouse://127.0.0.1:{port}/keytrail"
+        servers.send(collector, seeded.requests()[:half])
+        eventually(lambda: _count(address) > 0, 30)
+        for statement in clickhouse_front.statements("columns-json.sql"):
+            clickhouse_front.run(port, statement)
+        servers.send(collector, seeded.requests()[half:])
+        yield address
+
+
 @pytest.fixture
 def address(request: pytest.FixtureRequest) -> str:
     """The source that the test is asked for, once all of the seeded uses have arrived."""

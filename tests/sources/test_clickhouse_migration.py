@@ -232,12 +232,26 @@ def test_the_questions_read_the_projections(table: int) -> None:
 
 def test_the_migrations_have_every_column_and_attribute() -> None:
     """What the source expects in a column is what fills it, on one machine and on a cluster."""
-    for name in ("columns.sql", "cluster.sql"):
+    kept_by = {
+        "columns.sql": r"name IN \((.*?)\)",
+        "columns-json.sql": r"value != '', map\((.*?)\n        \)",
+        "cluster.sql": r"name IN \((.*?)\)",
+    }
+    for name, pattern in kept_by.items():
         text = "\n".join(statements(name))
         added = set(re.findall(r"\b(Keytrail\w+) (?:LowCardinality|String|UInt|Array)", text))
         assert added == ADDED, name
-        (kept,) = re.findall(r"name IN \((.*?)\)", text, re.DOTALL)
-        assert set(re.findall(r"'(.*?)'", kept)) == set(REST), name
+        (kept,) = re.findall(pattern, text, re.DOTALL)
+        assert set(re.findall(r"'([a-z._]+)'", kept)) - {"null"} == set(REST), name
+
+
+def test_a_table_of_json_gets_the_same_projections() -> None:
+    """What is not read from the attributes is the same statement."""
+    of_map, of_json = (
+        [step for step in statements(name) if "SpanAttributes" not in step]
+        for name in ("columns.sql", "columns-json.sql")
+    )
+    assert of_map == of_json
 
 
 def test_the_table_of_a_cluster_is_what_the_migration_makes(table: int) -> None:

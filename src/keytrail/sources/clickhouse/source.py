@@ -59,8 +59,7 @@ _HINTS: Final = {
 }
 _WAITING: Final = "what still waits in the journals of services is not in it"
 _MIGRATED_IN_PART: Final = (
-    "the table has an older or half-done migration, so that answers take longer: run columns.sql "
-    "again"
+    "the table has an older or half-done migration, so that answers take longer: run {} again"
 )
 _MAY_BE_CUT: Final = (
     "this user may not forbid that a part is given for the whole (overflow modes): see to it that "
@@ -175,7 +174,8 @@ class ClickHouseSource:
         if self._table.forgets:
             reasons.append("the table has a TTL: older spans are gone")
         if self._table.is_migrated_in_part:
-            reasons.append(_MIGRATED_IN_PART)
+            migration = "columns-json.sql" if self._table.is_json else "columns.sql"
+            reasons.append(_MIGRATED_IN_PART.format(migration))
         if not self._modes.forbidden:
             reasons.insert(0, _MAY_BE_CUT)
         return Completeness(
