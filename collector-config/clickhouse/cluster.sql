@@ -101,7 +101,7 @@ CREATE TABLE IF NOT EXISTS keytrail.otel_traces_local ON CLUSTER audit (
             Timestamp, ServiceName, KeytrailKeyHash, KeytrailOutcome, KeytrailClient, KeytrailRest,
             KeytrailSpan
         ORDER BY KeytrailClient, Timestamp
-    ) WITH SETTINGS (index_granularity = 256),
+    ) WITH SETTINGS (index_granularity = 1024),
     PROJECTION keytrail_keys (
         SELECT
             KeytrailKeyHash, KeytrailDirection, KeytrailKeyId, KeytrailPreviousHash,

@@ -114,7 +114,7 @@ ALTER TABLE otel_traces ADD PROJECTION IF NOT EXISTS keytrail_by_client (
         Timestamp, ServiceName, KeytrailKeyHash, KeytrailOutcome, KeytrailClient, KeytrailRest,
         KeytrailSpan
     ORDER BY KeytrailClient, Timestamp
-) WITH SETTINGS (index_granularity = 256);
+) WITH SETTINGS (index_granularity = 1024);
 -- The engine takes this one for a question that asks for these very expressions.
 ALTER TABLE otel_traces ADD PROJECTION IF NOT EXISTS keytrail_keys (
     SELECT

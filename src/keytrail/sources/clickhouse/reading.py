@@ -96,6 +96,8 @@ class OneReading:
         whole = self._whole.get(wanted)
         if whole is not None:
             return Few(USE_COLUMNS, whole)
+        if () in (wanted.keys, wanted.clients):
+            return Few(USE_COLUMNS, ())
         if wanted.keys is None and wanted.clients is None:
             return None
         if wanted not in self._narrow:
