@@ -13,7 +13,7 @@ from keytrail.settings import Settings
 from keytrail.sources import connect
 from keytrail.sources.clickhouse.table import ADDED, REST
 from sources import clickhouse_front
-from sources.clickhouse_front import run, statements
+from sources.clickhouse_front import migrate, run, statements
 from support.cases import F1, F2
 from support.otelcol import eventually
 
@@ -135,8 +135,7 @@ def test_a_leak_of_what_is_many_is_told_by_the_server(
 ) -> None:
     """The tables are the same, whether the uses are few enough to be read once or not."""
     run(table, _CALLS)
-    for step in statements("columns.sql"):
-        run(table, step)
+    migrate(table, "columns.sql")
     few = [*_leaks(table)]
     told = {part.name for answer in few for part in answer.tables if part.rows}
     assert {"caused", "sent", "ends", "beside", "touched", "other_keys"} <= told
@@ -157,8 +156,7 @@ def _leaks(port: int) -> Iterator[questions.Answer]:
 def test_what_was_done_can_be_undone(table: int) -> None:
     """Step by step, each of which may be repeated, and every answer stays as it is."""
     expected = _answers(table)
-    for step in statements("columns.sql"):
-        run(table, step)
+    migrate(table, "columns.sql")
     for step in statements("undo.sql"):
         run(table, step)
         run(table, step)
@@ -171,16 +169,14 @@ def test_what_was_done_can_be_undone(table: int) -> None:
 def test_an_older_migration_is_told_what_to_run(table: int) -> None:
     """It answers as it did, and says that the columns are not all there."""
     expected = _answers(table)
-    for step in statements("columns.sql"):
-        run(table, step)
+    migrate(table, "columns.sql")
     assert not _told_to_migrate(table)
     run(table, "ALTER TABLE otel_traces DROP PROJECTION keytrail_by_client")
     run(table, "ALTER TABLE otel_traces DROP INDEX keytrail_named")
     run(table, "ALTER TABLE otel_traces DROP COLUMN KeytrailNamed")
     assert _answers(table) == expected
     assert _told_to_migrate(table)
-    for step in statements("columns.sql"):
-        run(table, step)
+    migrate(table, "columns.sql")
     assert not _told_to_migrate(table)
     assert _answers(table) == expected
 
@@ -204,8 +200,7 @@ def test_a_use_that_found_its_route_while_it_ran_counts_once(table: int) -> None
 def test_the_questions_read_the_projections(table: int) -> None:
     """The engine takes them only where the expressions are theirs, and there is less to read."""
     run(table, _MORE)
-    for step in statements("columns.sql"):
-        run(table, step)
+    migrate(table, "columns.sql")
     running = "SELECT count() FROM system.mutations WHERE NOT is_done"
     eventually(lambda: run(table, running).strip() == "0", 60)
     source = connect(Settings(), f"clickhouse://127.0.0.1:{table}/keytrail")
@@ -256,8 +251,7 @@ def test_a_table_of_json_gets_the_same_projections() -> None:
 
 def test_the_table_of_a_cluster_is_what_the_migration_makes(table: int) -> None:
     """The same columns and projections; without Keeper only its engine differs."""
-    for step in statements("columns.sql"):
-        run(table, step)
+    migrate(table, "columns.sql")
     on_each_shard = statements("cluster.sql")[1].replace(" ON CLUSTER audit", "")
     run(table, re.sub(r"Replicated(MergeTree)\(.*?\)", r"\1", on_each_shard))
     shape = """
@@ -274,8 +268,7 @@ def test_the_table_of_a_cluster_is_what_the_migration_makes(table: int) -> None:
 
 def test_what_is_deleted_is_gone_from_the_projections(table: int) -> None:
     """An erasure reaches the sums too."""
-    for step in statements("columns.sql"):
-        run(table, step)
+    migrate(table, "columns.sql")
     run(table, f"DELETE FROM otel_traces WHERE SpanAttributes['keytrail.key.hash'] = '{F1}'")
     ((rows, _),) = _answers(table, 1)
     assert [(row[0], row[8]) for row in rows] == [(F2, 66)]
