@@ -83,6 +83,12 @@ class Counted:
         """Ask for everything at once: what is measured is the statement."""
         yield self.query(sql, values).result_rows
 
+    def read(self) -> tuple[int, int]:
+        """Return how many rows and bytes the engine has read until now."""
+        events = "SELECT event, value FROM system.events WHERE event LIKE 'Selected%'"
+        told = dict(self._client.query(events).result_rows)
+        return told.get("SelectedRows", 0), told.get("SelectedBytes", 0)
+
     def _timed(self, act: Callable[[], Any]) -> Any:
         begin = time.perf_counter()
         answer = act()
@@ -100,6 +106,8 @@ class Took(NamedTuple):
     whole: float
     cpu: float
     statements: list[float]
+    read: tuple[int, int]
+    """Rows and bytes that the engine read."""
 
 
 @contextmanager
@@ -124,6 +132,7 @@ def asked(client: Any, runs: int) -> dict[str, Took]:
         "uses of a rare key": lambda: [*source.uses(Filter(keys=(rare,)), 1000).rows],
         "leak of a rare key, all its tables": lambda: leak(source, key=rare),
         "keys": lambda: [*keys(source).rows],
+        "keys of the last four days": lambda: [*keys(source, since="2026-11-04").rows],
         "usage by hour": lambda: [*usage(source).rows],
     }
     return {name: _median(counted, ask, runs) for name, ask in questions.items()}
@@ -133,11 +142,23 @@ def _median(counted: Counted, ask: Callable[[], object], runs: int) -> Took:
     took = []
     for _ in range(runs):
         counted.took = []
+        read = counted.read()
         begin, cpu = time.perf_counter(), time.process_time()
         ask()
-        whole = 1000 * (time.perf_counter() - begin)
-        took.append(Took(whole, 1000 * (time.process_time() - cpu), counted.took))
+        whole, cpu = 1000 * (time.perf_counter() - begin), 1000 * (time.process_time() - cpu)
+        rows, size = (after - before for after, before in zip(counted.read(), read, strict=True))
+        took.append(Took(whole, cpu, counted.took, (rows, size)))
     return sorted(took)[runs // 2]
+
+
+def insertion(client: Any, uses: int = 100_000) -> float:
+    """Return the µs of CPU that it takes to insert a use into an empty table of the same shape."""
+    client.command("CREATE TABLE inserted AS otel_traces")
+    begin = time.process_time()
+    client.command(f"INSERT INTO inserted SELECT * FROM otel_traces LIMIT {uses:d}")
+    took = time.process_time() - begin
+    client.command("DROP TABLE inserted SYNC")
+    return 1e6 * took / uses
 
 
 def sizes(client: Any, uses: int) -> dict[str, float]:
@@ -177,15 +198,18 @@ def main() -> None:
                 console.print(f"migrated in {time.perf_counter() - begin:.0f} s")
             told = [f"{name} {size:.1f}" for name, size in sizes(client, options.uses).items()]
             console.print(f"{state}, bytes a use: {', '.join(told)}")
+            console.print(f"inserted at {insertion(client):.1f} µs of CPU a use")
             console.print(_shown(asked(client, options.runs)))
 
 
 def _shown(answers: dict[str, Took]) -> Table:
-    table = Table("question", "ms", "ms of CPU", "statements", "each, ms")
+    table = Table("question", "ms", "ms of CPU", "rows read", "MB", "statements", "each, ms")
     for question, took in answers.items():
         each = " ".join(f"{one:.0f}" for one in took.statements)
-        count = str(len(took.statements))
-        table.add_row(question, f"{took.whole:.0f}", f"{took.cpu:.0f}", count, each)
+        told = f"{took.whole:.0f}", f"{took.cpu:.0f}"
+        rows, size = took.read
+        read = f"{rows:,}", f"{size / 1e6:,.1f}"
+        table.add_row(question, *told, *read, str(len(took.statements)), each)
     return table
 
 

@@ -1,6 +1,9 @@
 -- The same on a cluster: 'audit' is the cluster's name in system.clusters. Spans of one trace lie on
 -- one shard, so that both ends of a call are found by one. Point the exporter at otel_traces with
 -- create_schema: false, and keytrail at the same table: clickhouse://host/keytrail?table=otel_traces.
+-- What an older version of this lacks, columns.sql adds: with keytrail.otel_traces_local ON CLUSTER
+-- audit for otel_traces. Then drop keytrail.otel_traces ON CLUSTER audit, which holds no span itself,
+-- and make it again by the last statement.
 CREATE DATABASE IF NOT EXISTS keytrail ON CLUSTER audit;
 
 CREATE TABLE IF NOT EXISTS keytrail.otel_traces_local ON CLUSTER audit (
@@ -78,6 +81,12 @@ CREATE TABLE IF NOT EXISTS keytrail.otel_traces_local ON CLUSTER audit (
         IPv4NumToString(IPv4StringToNumOrDefault(KeytrailClient)) = KeytrailClient,
         toUInt32(IPv4StringToNumOrDefault(KeytrailClient)), 0
     ),
+    KeytrailNamed Array(LowCardinality(String))
+    MATERIALIZED arrayConcat(
+        JSONExtract(SpanAttributes['keytrail.key.other_hashes'], 'Array(String)'),
+        JSONExtract(SpanAttributes['keytrail.redacted_hashes'], 'Array(String)')
+    ),
+    INDEX keytrail_named KeytrailNamed TYPE bloom_filter(0.001) GRANULARITY 1,
     INDEX idx_trace_id TraceId TYPE bloom_filter(0.001) GRANULARITY 1,
     PROJECTION keytrail_by_key (
         SELECT
@@ -87,6 +96,12 @@ CREATE TABLE IF NOT EXISTS keytrail.otel_traces_local ON CLUSTER audit (
             KeytrailRest, KeytrailSpan, KeytrailClientNumber
         ORDER BY KeytrailKeyHash, Timestamp
     ),
+    PROJECTION keytrail_by_client (
+        SELECT
+            Timestamp, ServiceName, KeytrailKeyHash, KeytrailOutcome, KeytrailClient, KeytrailRest,
+            KeytrailSpan
+        ORDER BY KeytrailClient, Timestamp
+    ) WITH SETTINGS (index_granularity = 1024),
     PROJECTION keytrail_keys (
         SELECT
             KeytrailKeyHash, KeytrailDirection, KeytrailKeyId, KeytrailPreviousHash,

@@ -256,10 +256,11 @@ def clickhouse(directory: Path, refused: str = "") -> Iterator[int]:
         process.wait()
 
 
-def migrate(port: int) -> None:
-    """Run the optional migrations on the exporter's table."""
-    for statement in (*statements("columns.sql"), *statements("rollup.sql")):
-        run(port, statement)
+def migrate(port: int, *names: str) -> None:
+    """Run some of the optional migrations on the exporter's table."""
+    for name in names:
+        for statement in statements(name):
+            run(port, statement)
 
 
 def statements(name: str) -> list[str]:

@@ -122,25 +122,40 @@ def clickhouse_json(clickhouse: str, tmp_path_factory: pytest.TempPathFactory) -
         yield f"{clickhouse}?table=otel_traces_json"
 
 
-@pytest.fixture(scope="session")
-def clickhouse_migrated(clickhouse: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def _half_migrated(directory: Path, migrations: tuple[str, ...], *more: Path) -> Iterator[str]:
     """An engine whose table was migrated when half of the uses were in it."""
-    directory = tmp_path_factory.mktemp("clickhouse-migrated")
     half = len(seeded.requests()) // 2
     with (
         clickhouse_front.clickhouse(directory) as port,
         servers.behind_a_collector(
             directory,
             "clickhouse",
+            *more,
             KEYTRAIL_CLICKHOUSE_ENDPOINT=f"http://127.0.0.1:{port}?compress=none",
         ) as collector,
     ):
         address = f"clickhouse://127.0.0.1:{port}/keytrail"
         servers.send(collector, seeded.requests()[:half])
         eventually(lambda: _count(address) > 0)
-        clickhouse_front.migrate(port)
+        clickhouse_front.migrate(port, *migrations)
         servers.send(collector, seeded.requests()[half:])
         yield address
+
+
+@pytest.fixture(scope="session")
+def clickhouse_migrated(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The exporter's table of maps, migrated on the way."""
+    directory = tmp_path_factory.mktemp("clickhouse-migrated")
+    yield from _half_migrated(directory, ("columns.sql", "rollup.sql"))
+
+
+@pytest.fixture(scope="session")
+def clickhouse_json_migrated(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The exporter's table of JSON, migrated on the way."""
+    directory = tmp_path_factory.mktemp("clickhouse-json-migrated")
+    as_json = directory / "json.yaml"
+    as_json.write_text("exporters: {clickhouse/keytrail: {json: true}}\n")
+    yield from _half_migrated(directory, ("columns-json.sql",), as_json)
 
 
 @pytest.fixture

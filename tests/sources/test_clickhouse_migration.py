@@ -13,7 +13,7 @@ from keytrail.settings import Settings
 from keytrail.sources import connect
 from keytrail.sources.clickhouse.table import ADDED, REST
 from sources import clickhouse_front
-from sources.clickhouse_front import run, statements
+from sources.clickhouse_front import migrate, run, statements
 from support.cases import F1, F2
 from support.otelcol import eventually
 
@@ -36,11 +36,28 @@ INSERT INTO otel_traces SELECT
         'client.address', {clients}[number % 7 + 1], 'url.path', '/orders'), {more})
     , 1000000 FROM numbers({begin}, {count})
 """
+_CALLS = """
+INSERT INTO otel_traces SELECT Timestamp + toIntervalSecond(1 + call.number), TraceId,
+    leftPad(toString(call.number + 2), 16, '0'), if(call.number = 0, SpanId, leftPad('2', 16, '0')),
+    SpanName, ServiceName, mapUpdate(SpanAttributes, map('keytrail.key.hash', repeat('5e', 32),
+        'keytrail.outcome', 'success', 'server.address', 'stock',
+        'keytrail.key.other_hashes', format('["{}"]', SpanAttributes['keytrail.key.hash']),
+        'keytrail.direction', if(call.number = 0, 'outgoing', 'incoming'))), Duration
+FROM otel_traces CROSS JOIN numbers(2) AS call
+WHERE SpanAttributes['keytrail.outcome'] != 'unknown'
+"""
 _MORE = """
 INSERT INTO otel_traces SELECT Timestamp, TraceId, leftPad(toString(more.number + 2), 16, '0'),
     ParentSpanId, SpanName, ServiceName, SpanAttributes, Duration
 FROM otel_traces CROSS JOIN numbers(1000) AS more
 """
+_AT_ANOTHER_ADDRESS = """
+INSERT INTO otel_traces SELECT Timestamp, leftPad(TraceId, 32, 'a'), SpanId, ParentSpanId, SpanName,
+    ServiceName, mapUpdate(SpanAttributes, map('keytrail.key.hash', '{}',
+    'client.address', '10.9.9.9')), Duration
+FROM otel_traces LIMIT 5
+"""
+RARE, SENT = "7a" * 32, "5e" * 32
 _CLIENTS = ["10.0.0.1", "10.0.0.2", "0.0.0.0", "2001:db8::1", "010.0.0.1", "host", ""]
 _RUNNING = {"keytrail.outcome": "unknown"}
 _ENDED = {"keytrail.outcome": "denied", "http.route": "/orders/{id}"}
@@ -53,6 +70,7 @@ _ASKED: tuple[tuple[str, dict[str, Any]], ...] = (
     ("uses", {"finding": "decoy"}),
     ("usage", {"every": "all", "by": ("route", "client")}),
     ("leak", {"key": F1}),
+    ("leak", {"key": F2, "since": "2026-11-21T00:00:00Z", "until": "2026-11-23T00:00:00Z"}),
 )
 
 
@@ -112,6 +130,64 @@ def test_each_step_of_the_migration_leaves_every_answer_as_it_is(table: int) -> 
     run(table, "DROP TABLE migrated SYNC")
 
 
+def test_a_leak_of_what_is_many_is_told_by_the_server(
+    table: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The tables are the same, whether the uses are few enough to be read once or not."""
+    run(table, _CALLS)
+    migrate(table, "columns.sql")
+    few = [*_leaks(table)]
+    told = {part.name for answer in few for part in answer.tables if part.rows}
+    assert {"caused", "sent", "ends", "beside", "touched", "other_keys"} <= told
+    monkeypatch.setattr("keytrail.sources.clickhouse.reading._MOST", 3)
+    monkeypatch.setattr("keytrail.sources.clickhouse.reading._MOST_NARROW", 3)
+    many = [*_leaks(table)]
+    assert [answer.rows for answer in few] == [answer.rows for answer in many]
+    assert [answer.tables for answer in few] == [answer.tables for answer in many]
+
+
+def _leaks(port: int) -> Iterator[questions.Answer]:
+    source = connect(Settings(), f"clickhouse://127.0.0.1:{port}/keytrail")
+    for key in (F2, SENT):
+        yield questions.leak(source, key=key)
+        yield questions.leak(source, key=key, since="2026-11-22T00:00:00Z", limit=5)
+
+
+def test_what_was_done_can_be_undone(table: int) -> None:
+    """Step by step, each of which may be repeated, and every answer stays as it is."""
+    expected = _answers(table)
+    migrate(table, "columns.sql")
+    for step in statements("undo.sql"):
+        run(table, step)
+        run(table, step)
+        assert _answers(table, 2) == expected[:2], step
+    assert _answers(table) == expected
+    shown = run(table, "SHOW CREATE TABLE otel_traces")
+    assert "eytrail" not in shown.partition("(")[2]
+
+
+def test_an_older_migration_is_told_what_to_run(table: int) -> None:
+    """It answers as it did, and says that the columns are not all there."""
+    expected = _answers(table)
+    migrate(table, "columns.sql")
+    assert not _told_to_migrate(table)
+    run(table, "ALTER TABLE otel_traces DROP PROJECTION keytrail_by_client")
+    run(table, "ALTER TABLE otel_traces DROP INDEX keytrail_named")
+    run(table, "ALTER TABLE otel_traces DROP COLUMN KeytrailNamed")
+    assert _answers(table) == expected
+    assert _told_to_migrate(table)
+    migrate(table, "columns.sql")
+    assert not _told_to_migrate(table)
+    assert _answers(table) == expected
+
+
+def _told_to_migrate(port: int) -> bool:
+    source = connect(Settings(), f"clickhouse://127.0.0.1:{port}/keytrail")
+    return any(
+        "run columns.sql" in reason for reason in questions.keys(source).completeness.reasons
+    )
+
+
 def test_a_use_that_found_its_route_while_it_ran_counts_once(table: int) -> None:
     """Its two records belong to different groups; the one with an end is told."""
     rows = questions.usage(
@@ -124,8 +200,7 @@ def test_a_use_that_found_its_route_while_it_ran_counts_once(table: int) -> None
 def test_the_questions_read_the_projections(table: int) -> None:
     """The engine takes them only where the expressions are theirs, and there is less to read."""
     run(table, _MORE)
-    for step in statements("columns.sql"):
-        run(table, step)
+    migrate(table, "columns.sql")
     running = "SELECT count() FROM system.mutations WHERE NOT is_done"
     eventually(lambda: run(table, running).strip() == "0")
     source = connect(Settings(), f"clickhouse://127.0.0.1:{table}/keytrail")
@@ -143,22 +218,40 @@ def test_the_questions_read_the_projections(table: int) -> None:
     asked.clear()
     list(questions.uses(source, key=F1).rows)
     assert asked == ["keytrail_keys", "keytrail_by_key"]
+    asked.clear()
+    run(table, _AT_ANOTHER_ADDRESS.format(RARE))
+    questions.leak(source, key=RARE)
+    by_trace, by_named = "keytrail.otel_traces", "keytrail.otel_traces"
+    assert asked == ["keytrail_keys", "keytrail_by_key", "keytrail_by_client", by_trace, by_named]
 
 
 def test_the_migrations_have_every_column_and_attribute() -> None:
     """What the source expects in a column is what fills it, on one machine and on a cluster."""
-    for name in ("columns.sql", "cluster.sql"):
+    kept_by = {
+        "columns.sql": r"name IN \((.*?)\)",
+        "columns-json.sql": r"value != '', map\((.*?)\n        \)",
+        "cluster.sql": r"name IN \((.*?)\)",
+    }
+    for name, pattern in kept_by.items():
         text = "\n".join(statements(name))
-        added = set(re.findall(r"\b(Keytrail\w+) (?:LowCardinality|String|UInt)", text))
+        added = set(re.findall(r"\b(Keytrail\w+) (?:LowCardinality|String|UInt|Array)", text))
         assert added == ADDED, name
-        (kept,) = re.findall(r"name IN \((.*?)\)", text, re.DOTALL)
-        assert set(re.findall(r"'(.*?)'", kept)) == set(REST), name
+        (kept,) = re.findall(pattern, text, re.DOTALL)
+        assert set(re.findall(r"'([a-z._]+)'", kept)) - {"null"} == set(REST), name
+
+
+def test_a_table_of_json_gets_the_same_projections() -> None:
+    """What is not read from the attributes is the same statement."""
+    of_map, of_json = (
+        [step for step in statements(name) if "SpanAttributes" not in step]
+        for name in ("columns.sql", "columns-json.sql")
+    )
+    assert of_map == of_json
 
 
 def test_the_table_of_a_cluster_is_what_the_migration_makes(table: int) -> None:
     """The same columns and projections; without Keeper only its engine differs."""
-    for step in statements("columns.sql"):
-        run(table, step)
+    migrate(table, "columns.sql")
     on_each_shard = statements("cluster.sql")[1].replace(" ON CLUSTER audit", "")
     run(table, re.sub(r"Replicated(MergeTree)\(.*?\)", r"\1", on_each_shard))
     shape = """
@@ -175,8 +268,7 @@ def test_the_table_of_a_cluster_is_what_the_migration_makes(table: int) -> None:
 
 def test_what_is_deleted_is_gone_from_the_projections(table: int) -> None:
     """An erasure reaches the sums too."""
-    for step in statements("columns.sql"):
-        run(table, step)
+    migrate(table, "columns.sql")
     run(table, f"DELETE FROM otel_traces WHERE SpanAttributes['keytrail.key.hash'] = '{F1}'")
     ((rows, _),) = _answers(table, 1)
     assert [(row[0], row[8]) for row in rows] == [(F2, 66)]

@@ -50,7 +50,7 @@ def _ask(source: Source, name: str, options: dict[str, Any]) -> Answer:
 
 
 _SOURCES = ("jaeger_memory", "tempo", "clickhouse", "clickhouse_migrated")
-_VARIANTS = ("jaeger_badger", "clickhouse_json")
+_VARIANTS = ("jaeger_badger", "clickhouse_json", "clickhouse_json_migrated")
 _ASKED_OF_VARIANTS = ("keys", "usage", "flow", "leak")
 
 
@@ -63,6 +63,9 @@ def _asked() -> Iterator[Any]:
         options = next(given for asked, given in _ASKED if asked == name)
         for source in _VARIANTS:
             yield pytest.param(source, name, options, id=f"{source}-{name}")
+    for number, options in enumerate(({"finding": "wrong_host"}, {"key": OLD[:10]})):
+        migrated = "clickhouse_json_migrated"
+        yield pytest.param(migrated, "uses", options, id=f"{migrated}-uses-{number}")
 
 
 @pytest.mark.parametrize(("address", "name", "options"), tuple(_asked()), indirect=["address"])

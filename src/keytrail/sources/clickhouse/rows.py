@@ -20,14 +20,16 @@ _DIFFERENT: Final = 4096
 """So many texts of attributes that are alike in many uses are kept read."""
 
 
-def as_uses(rows: Iterable[Row], columns: Iterable[str]) -> Iterator[Row]:
-    """Yield ``rows`` of these columns, those of :meth:`Table.told`, with ``USE_COLUMNS``."""
+def as_uses(
+    rows: Iterable[Row], columns: Iterable[str], wanted: tuple[str, ...] = USE_COLUMNS
+) -> Iterator[Row]:
+    """Yield ``rows`` of these columns, those of :meth:`Table.told`, with those ``wanted``."""
     names = tuple(columns)
     for row in rows:
         told = dict(zip(names, row, strict=True))
         rest = _rest(str(told.pop("rest"))) if "rest" in told else {}
         yield tuple(
-            rest[name] if name in rest else READ[COLUMNS[name]](told[name]) for name in USE_COLUMNS
+            rest[name] if name in rest else READ[COLUMNS[name]](told[name]) for name in wanted
         )
 
 

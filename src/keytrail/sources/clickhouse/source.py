@@ -16,10 +16,12 @@ from clickhouse_connect.driver.exceptions import ClickHouseError
 
 from keytrail.sources.clickhouse import statements
 from keytrail.sources.clickhouse.modes import whole_answers
+from keytrail.sources.clickhouse.reading import OneReading
 from keytrail.sources.clickhouse.rows import as_uses
 from keytrail.sources.clickhouse.table import quoted, read_table
 from keytrail.sources.conditions import within
 from keytrail.sources.cut import cut
+from keytrail.sources.few import Few
 from keytrail.sources.relation import identity
 from keytrail.sources.source import (
     CannotAnswer,
@@ -41,6 +43,10 @@ if TYPE_CHECKING:
     from keytrail.sources.source import Filter, Identity, Row
 
 _TABLE: Final = "otel_traces"
+_IN_GROUPS: Final = (
+    *("time", "key", "key_id", "key_name", "owner", "environment", "provider", "direction"),
+    *("route", "host", "outcome", "client", "service"),
+)
 _T = TypeVar("_T")
 _CODE: Final = re.compile(r"\b[Cc]ode:? (\d+)")
 _HINTS: Final = {
@@ -52,6 +58,9 @@ _HINTS: Final = {
     "497": "this user may not read the table",
 }
 _WAITING: Final = "what still waits in the journals of services is not in it"
+_MIGRATED_IN_PART: Final = (
+    "the table has an older or half-done migration, so that answers take longer: run {} again"
+)
 _MAY_BE_CUT: Final = (
     "this user may not forbid that a part is given for the whole (overflow modes): see to it that "
     "its profile says 'throw'"
@@ -74,19 +83,40 @@ class ClickHouseSource:
         self._client.close()
 
     @contextmanager
-    def reading(self) -> Iterator[ClickHouseSource]:
-        """Ask once where the table begins; between questions it goes on."""
+    def reading(self) -> Iterator[OneReading]:
+        """Ask once where the table begins, and for what is few; between questions it goes on."""
         held = copy(self)
         held._begins = self._oldest()
-        yield held
+        yield OneReading(held)
 
     def uses(self, wanted: Filter, limit: int | None) -> Found:
         """Return the newest ``limit`` uses, newest first."""
         most = None if limit is None else limit + 1
         statement = statements.uses(self._table, self._by_address(wanted), most)
         uses = as_uses(self._rows(statement), self._table.told())
-        found = Found(uses, self._completeness(wanted))
+        found = Found(uses, self.completeness(wanted))
         return found if limit is None else cut(found, limit)
+
+    def few(self, wanted: Filter, most: int) -> Few | None:
+        """Return what groups tell of the uses that match, where there are at most so many.
+
+        ``None`` where there are more, and where one may be there several times.
+        """
+        here = self._by_address(wanted)
+        statement = statements.some(self._table, here, _IN_GROUPS, most + 1)
+        rows = [*self._rows(statement)]
+        spans = {row[-1] for row in rows}
+        if len(rows) > most or len(spans) < len(rows):
+            return None
+        told = (row[:-1] for row in rows)
+        return Few(_IN_GROUPS, tuple(as_uses(told, self._table.told(_IN_GROUPS), _IN_GROUPS)))
+
+    def may_name(self, keys: tuple[str, ...]) -> bool:
+        """Return whether a use may name one of ``keys`` beside its own."""
+        if not self._table.has_named:
+            return True
+        ((found,),) = self._rows(statements.named(self._table, keys))
+        return bool(found)
 
     def groups(self, wanted: Filter, grouping: Grouping) -> Found:
         """Return one row for each group of uses; reads again where some are there twice."""
@@ -95,12 +125,12 @@ class ClickHouseSource:
         ((repeats,),) = self._rows(statements.repeats(self._table, here))
         if repeats:
             rows = [*self._rows(statements.groups(self._table, here, grouping, once=True))]
-        return Found(map(_known, rows), self._completeness(wanted))
+        return Found(rows if grouping.by else map(_known, rows), self.completeness(wanted))
 
     def flows(self, wanted: Filter, behalf: tuple[str, ...] | None = None) -> Found:
         """Return which key was sent by which service to which host."""
         statement = statements.flows(self._table, self._by_address(wanted), behalf)
-        return Found([*self._rows(statement)], self._completeness(wanted))
+        return Found([*self._rows(statement)], self.completeness(wanted))
 
     def identities(self, start: str) -> tuple[Identity, ...]:
         """Return the fingerprints that begin with ``start`` or go by it."""
@@ -136,12 +166,16 @@ class ClickHouseSource:
         except ClickHouseError as error:
             raise self._cannot(error) from None
 
-    def _completeness(self, wanted: Filter) -> Completeness:
+    def completeness(self, wanted: Filter) -> Completeness:
+        """Return what an answer to ``wanted`` is worth."""
         now = time.time_ns()
         begins = self._oldest() if self._begins is None else self._begins
         reasons = [_WAITING]
         if self._table.forgets:
             reasons.append("the table has a TTL: older spans are gone")
+        if self._table.is_migrated_in_part:
+            migration = "columns-json.sql" if self._table.is_json else "columns.sql"
+            reasons.append(_MIGRATED_IN_PART.format(migration))
         if not self._modes.forbidden:
             reasons.insert(0, _MAY_BE_CUT)
         return Completeness(

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 _ONE_OF_EACH: Final = "ORDER BY ifNull(outcome, '') = 'unknown' LIMIT 1 BY TraceId, SpanId"
 """Of a use that was told twice, the record that has an end."""
+_QUANTILES: Final = "quantilesExactInclusive(0.5, 0.95, 0.99)(duration)"
+"""Told together: every duration is kept once."""
 _NEWEST: Final = ("previous", "key_id", "key_name", "owner", "environment", "provider")
 _MEASURES: Final[dict[str, tuple[str, tuple[str, ...]]]] = {
     **{column: (f"argMax({column}, time)", (column, "time")) for column in _NEWEST},
@@ -34,9 +36,9 @@ _MEASURES: Final[dict[str, tuple[str, tuple[str, ...]]]] = {
     "services": ("uniqExact(service)", ("service",)),
     "routes": ("uniqExact(route)", ("route",)),
     "hosts": ("uniqExact(host)", ("host",)),
-    "p50": ("quantileExactInclusive(0.5)(duration)", ("duration",)),
-    "p95": ("quantileExactInclusive(0.95)(duration)", ("duration",)),
-    "p99": ("quantileExactInclusive(0.99)(duration)", ("duration",)),
+    "p50": (f"{_QUANTILES}[1]", ("duration",)),
+    "p95": (f"{_QUANTILES}[2]", ("duration",)),
+    "p99": (f"{_QUANTILES}[3]", ("duration",)),
     "seconds": ("sum(duration)", ("duration",)),
 }
 _FLOWS: Final = """
@@ -95,7 +97,7 @@ def _conditions(table: Table, wanted: Filter, statement: Statement) -> str:
     if wanted.others_than is not None:
         terms.append(f"NOT ifNull({_of_keys(table, wanted.others_than, statement)}, 0)")
     if wanted.clients is not None:
-        terms.append(f"{table.column('client')} IN {statement.texts(wanted.clients)}")
+        terms.append(table.among("client", statement.texts(filter(None, wanted.clients))))
     if wanted.traces is not None:
         terms.append(f"TraceId IN {statement.texts(_as_written(wanted.traces))}")
     if wanted.status is not None:
@@ -112,7 +114,7 @@ def _conditions(table: Table, wanted: Filter, statement: Statement) -> str:
         route = f"coalesce({table.column('route')}, {table.column('path')})"
         terms.append(f"{route} = {statement.bind(wanted.route, 'String')}")
     for column, value in wanted.equal:
-        terms.append(f"toString({table.column(column)}) = {statement.bind(value, 'String')}")
+        terms.append(table.among(column, statement.texts(filter(None, (value,)))))
     return " AND ".join(terms)
 
 
@@ -147,6 +149,20 @@ def uses(table: Table, wanted: Filter, limit: int | None) -> Statement:
     return statement
 
 
+def some(table: Table, wanted: Filter, columns: tuple[str, ...], limit: int) -> Statement:
+    """Return the statement for some ``limit`` uses in no order, told by :meth:`Table.told`.
+
+    The last column is the number of the span: one that is there several times comes several times.
+    """
+    statement = Statement()
+    shown = ", ".join(f"{sql} AS {column}" for column, sql in table.told(columns).items())
+    statement.sql = (
+        f"SELECT {shown}, {table.span} AS span FROM {table.name} "
+        f"WHERE {_conditions(table, wanted, statement)} LIMIT {limit:d}"
+    )
+    return statement
+
+
 def groups(table: Table, wanted: Filter, grouping: Grouping, *, once: bool) -> Statement:
     """Return the statement for the groups of ``grouping``.
 
@@ -164,6 +180,16 @@ def groups(table: Table, wanted: Filter, grouping: Grouping, *, once: bool) -> S
         f"SELECT {', '.join(shown)} FROM ({read(table, wanted, reads, statement)})"
         + (f" GROUP BY {', '.join(_told(part, grouping)[0] for part in parts)}" if parts else "")
         + f" ORDER BY {', '.join(order) or '1'}"
+    )
+    return statement
+
+
+def named(table: Table, keys: Iterable[str]) -> Statement:
+    """Return the statement for whether any span names one of ``keys`` beside its own."""
+    statement = Statement()
+    statement.sql = (
+        f"SELECT count() FROM (SELECT 1 FROM {table.name} "
+        f"WHERE {table.names(statement.texts(keys))} LIMIT 1)"
     )
     return statement
 

@@ -35,7 +35,8 @@ _PREVIOUS: Final = "KeytrailPreviousHash"
 _SPAN: Final = "KeytrailSpan"
 _NUMBER: Final = "KeytrailClientNumber"
 _REST: Final = "KeytrailRest"
-ADDED: Final = frozenset({*MATERIALIZED.values(), _PREVIOUS, _SPAN, _NUMBER, _REST})
+_NAMED: Final = "KeytrailNamed"
+ADDED: Final = frozenset({*MATERIALIZED.values(), _PREVIOUS, _SPAN, _NUMBER, _REST, _NAMED})
 """Every column that the migration adds."""
 
 IN_REST: Final = (
@@ -49,6 +50,9 @@ REST: Final = (
     *(semconv.KEY_OTHER_HASHES, semconv.REDACTED_HASHES),
 )
 """The attributes in that column, which is their JSON."""
+
+_IN_NAMED: Final = (semconv.KEY_OTHER_HASHES, semconv.REDACTED_HASHES)
+"""The attributes whose elements are together in a column that has an index."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,28 +102,54 @@ class Table:
         text = names[0] if len(names) == 1 else f"coalesce({', '.join(names)})"
         return f"toInt64OrNull({text})" if COLUMNS[column] == "integer" else text
 
-    def told(self) -> dict[str, str]:
-        """Return what tells a whole use, by its column, and :data:`IN_REST` by ``rest``."""
-        rest = IN_REST if _REST in self.added else ()
-        told = {column: self.column(column) for column in USE_COLUMNS if column not in rest}
+    def told(self, columns: tuple[str, ...] = USE_COLUMNS) -> dict[str, str]:
+        """Return what tells ``columns`` of a use, each by its name, :data:`IN_REST` by ``rest``."""
+        rest = IN_REST if _REST in self.added and not set(IN_REST).isdisjoint(columns) else ()
+        told = {column: self.column(column) for column in columns if column not in rest}
         return {**told, "rest": _REST} if rest else told
 
     def has(self, name: str, parameter: str) -> str:
         """Return the condition that an array has any of some elements."""
         elements = f"JSONExtract(ifNull({self.array(name)}, '[]'), 'Array(String)')"
-        return f"{self._may_have(name)} AND hasAny({elements}, {parameter})"
+        return f"{self._may_have(name, parameter)} AND hasAny({elements}, {parameter})"
 
-    def _may_have(self, name: str) -> str:
-        """Return a condition that is quickly told, and met where the attribute is there."""
+    def among(self, column: str, parameter: str) -> str:
+        """Return the condition that a column, as text, is among some, none of which is empty.
+
+        No index serves what is computed from a column.
+        """
+        if column == "service":
+            return f"ServiceName IN {parameter}"
+        own = MATERIALIZED[column] if self.has_own(column) else f"toString({self.column(column)})"
+        return f"{own} IN {parameter}"
+
+    def _may_have(self, name: str, parameter: str) -> str:
+        """Return a condition that is quickly told, and met where the attribute has any of some."""
+        if name in _IN_NAMED and self.has_named:
+            return self.names(parameter)
         if name in REST and _REST in self.added:
             return f"position({_REST}, {_literal(name)}) > 0"
         if self.is_json:
             return f"{self.attribute(name)} IS NOT NULL"
         return f"mapContains(SpanAttributes, {_literal(name)})"
 
+    @property
+    def has_named(self) -> bool:
+        """Tell whether it is quickly told which spans name a key beside their own."""
+        return _NAMED in self.added
+
+    def names(self, parameter: str) -> str:
+        """Return the condition that a span names any of some keys; asks for ``has_named``."""
+        return f"hasAny({_NAMED}, {parameter})"
+
     def has_own(self, column: str) -> bool:
         """Tell whether the migration gave this column of a use one of its own."""
         return MATERIALIZED.get(column) in self.added
+
+    @property
+    def is_migrated_in_part(self) -> bool:
+        """Whether it has some columns of the migration, but not all."""
+        return bool(self.added) and self.added != ADDED
 
     @property
     def span(self) -> str:
