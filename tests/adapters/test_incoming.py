@@ -117,7 +117,6 @@ def test_repeated_headers_and_the_query_are_read(server: str, servers: Running) 
 @pytest.mark.parametrize("server", ["starlette", "tornado"])
 def test_a_websocket_handshake_is_a_use(server: str, servers: Running) -> None:
     """The key of the handshake is seen; the socket works as before."""
-
     agent = f"socket-{server}"
 
     async def talk() -> str:
