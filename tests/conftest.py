@@ -6,8 +6,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from keytrail import faults
+from support.generated import FULL_SIZE
+
+settings.register_profile("same", deadline=None, derandomize=True)
+settings.register_profile("further", deadline=None, max_examples=5_000)
+settings.load_profile("further" if FULL_SIZE else "same")
+"""The same examples each time, whoever shares the machine; new ones at full size."""
 
 
 @pytest.fixture(autouse=True)

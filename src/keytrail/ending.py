@@ -21,7 +21,7 @@ _CHILDREN: Final = ("multiprocessing.util", "billiard.util")
 _GRACE: Final = 0.1
 _GLANCE: Final = 0.005
 _LAST: Final = 0.5
-"""Seconds that the journal gets to end in, however long the ordinary pipeline took."""
+"""Seconds that delivery gets at ``os._exit``, or when the ordinary pipeline has taken them all."""
 _BEFORE_A_HANDLER: Final = 1.0
 """Most seconds that the application's own handler of SIGTERM waits for the journal."""
 

@@ -88,7 +88,7 @@ def _has(use: dict[str, Any], columns: dict[str, Any]) -> bool:
     return all(use.get(name) == value for name, value in columns.items())
 
 
-def await_some(look: Callable[[], Found], seconds: float = 20) -> Found:
+def await_some(look: Callable[[], Found], seconds: float = 60) -> Found:
     """Wait until ``look`` finds something, and return it."""
     deadline = time.monotonic() + seconds
     while not (found := look()):

@@ -32,7 +32,7 @@ def _run(order: str, url: str, spans: Path, **environ: str) -> subprocess.Comple
         cwd=APPS,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=240,
         check=False,
     )
 

@@ -192,7 +192,7 @@ def test_clients_are_seen_in_processes_of_their_own(
     with http2_server() as of_http2:
         command = [*MODES[mode], "clients.py", server.url, K1, of_http2.url]
         done = subprocess.run(
-            command, env=environ, cwd=APPS, capture_output=True, text=True, timeout=60, check=False
+            command, env=environ, cwd=APPS, capture_output=True, text=True, timeout=240, check=False
         )
     assert (done.returncode, done.stdout) == (0, "")
     assert [(use["path"], use["key"], use["status"]) for use in uses_in(tmp_path)] == [

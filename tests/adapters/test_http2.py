@@ -101,12 +101,12 @@ def test_a_retry_is_a_use_and_a_lost_answer_an_error(
             return next(statuses), {}
 
     encrypted.routes = Changing()
-    with httpx.Client(http2=True, verify=trust, timeout=0.5) as client:
+    with httpx.Client(http2=True, verify=trust, timeout=60) as client:
         while client.get(f"{encrypted.url}/p", headers=KEY).status_code == 503:
             pass
         encrypted.silent = True
         with pytest.raises(httpx.ReadTimeout):
-            client.get(f"{encrypted.url}/p", headers=KEY)
+            client.get(f"{encrypted.url}/p", headers=KEY, timeout=httpx.Timeout(60, read=0.5))
     assert [
         (use["key"], use.get("status"), use["outcome"], use.get("error")) for use in otel.uses(3)
     ] == [(F1, 503, "error", None), (F1, 200, "success", None), (F1, None, "error", "ReadTimeout")]

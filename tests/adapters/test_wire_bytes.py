@@ -40,7 +40,7 @@ def test_what_a_server_is_sent_is_what_is_hashed(server: str, servers: Running) 
         target = f"/{server}/status/200".encode() + query
         head = b"GET " + target + b" HTTP/1.1\r\nHost: h.example\r\nConnection: close\r\n"
         head += b"User-Agent: " + agent.encode() + b"\r\n" + header + b"\r\n"
-        with socket.create_connection(("127.0.0.1", servers.ports[server]), timeout=10) as wire:
+        with socket.create_connection(("127.0.0.1", servers.ports[server]), timeout=60) as wire:
             wire.sendall(head)
             assert b" 200 " in wire.recv(64)
         told[name] = servers.use(user_agent=agent)["key"]

@@ -78,8 +78,8 @@ app = flask.Flask("app")
 @app.get("/asked")
 def asked() -> str:
     """Call with every client."""
-    requests.get(f"{url}/requests?api_key={key}", timeout=5)
-    httpx.get(f"{url}/httpx", headers=headers)
+    requests.get(f"{url}/requests?api_key={key}", timeout=60)
+    httpx.get(f"{url}/httpx", headers=headers, timeout=60)
     asyncio.run(_with_aiohttp())
     return "answered"
 

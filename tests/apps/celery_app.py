@@ -19,4 +19,4 @@ app.conf.broker_transport_options = {
 @app.task(name="call")  # type: ignore[untyped-decorator]
 def call(url: str) -> int:
     """Call ``url`` with the service's own key."""
-    return httpx.get(url, headers={"X-API-Key": os.environ["OWN_KEY"]}).status_code
+    return httpx.get(url, headers={"X-API-Key": os.environ["OWN_KEY"]}, timeout=60).status_code

@@ -27,7 +27,7 @@ Client = Callable[[str, Headers], int]
 
 def requests(url: str, headers: Headers) -> int:
     """Call with requests."""
-    return requests_library.get(url, headers=headers, timeout=5).status_code
+    return requests_library.get(url, headers=headers, timeout=60).status_code
 
 
 def urllib3(url: str, headers: Headers) -> int:
@@ -40,7 +40,7 @@ def urllib_open(url: str, headers: Headers) -> int:
     """Call with urllib."""
     try:
         request = urllib.request.Request(url, headers=headers)
-        with urllib.request.build_opener().open(request, timeout=5) as response:
+        with urllib.request.build_opener().open(request, timeout=60) as response:
             return int(response.status)
     except urllib.error.HTTPError as error:
         return error.code
@@ -48,7 +48,7 @@ def urllib_open(url: str, headers: Headers) -> int:
 
 def httpx_sync(url: str, headers: Headers, library: Any = httpx, **options: Any) -> int:
     """Call with httpx."""
-    with library.Client(follow_redirects=True, **options) as client:
+    with library.Client(follow_redirects=True, timeout=60, **options) as client:
         return int(client.get(url, headers=headers).status_code)
 
 
@@ -56,7 +56,7 @@ def httpx_async(url: str, headers: Headers, library: Any = httpx, **options: Any
     """Call with httpx in a task."""
 
     async def call() -> int:
-        async with library.AsyncClient(follow_redirects=True, **options) as client:
+        async with library.AsyncClient(follow_redirects=True, timeout=60, **options) as client:
             return int((await client.get(url, headers=headers)).status_code)
 
     return asyncio.run(call())
@@ -100,7 +100,7 @@ def aiohttp_client(url: str, headers: Headers) -> int:
 def http_client(url: str, headers: Headers) -> int:
     """Call with the standard library's connection itself."""
     parts = urlsplit(url)
-    connection = HTTPConnection(parts.netloc, timeout=5)
+    connection = HTTPConnection(parts.netloc, timeout=60)
     connection.request("GET", f"{parts.path}?{parts.query}", headers=headers)
     try:
         return connection.getresponse().status

@@ -57,19 +57,19 @@ async def echo(request: Request) -> Response:
 @app.get("/requests")
 def through_requests(url: str) -> dict[str, int]:
     """Call ``url`` with the service's own key."""
-    answer = requests.get(url, headers={"X-API-Key": OWN_KEY}, timeout=5)
+    answer = requests.get(url, headers={"X-API-Key": OWN_KEY}, timeout=60)
     return {"status": answer.status_code}
 
 
 @app.get("/httpx")
 def through_httpx(url: str) -> dict[str, int]:
     """Call ``url`` with the service's own key."""
-    with httpx.Client(follow_redirects=True) as client:
+    with httpx.Client(follow_redirects=True, timeout=60) as client:
         return {"status": client.get(url, headers={"X-API-Key": OWN_KEY}).status_code}
 
 
 @app.get("/httpx-async")
 async def through_async_httpx(url: str) -> dict[str, int]:
     """Call ``url`` with the service's own key."""
-    async with httpx.AsyncClient(follow_redirects=True) as client:
+    async with httpx.AsyncClient(follow_redirects=True, timeout=60) as client:
         return {"status": (await client.get(url, headers={"X-API-Key": OWN_KEY})).status_code}

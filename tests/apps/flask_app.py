@@ -25,7 +25,7 @@ def ok(thing: str) -> dict[str, str]:
 @app.get("/meet/<int:number>")
 def meet(number: int) -> str:
     """Answer when so many requests are here at once."""
-    MEETINGS.setdefault(number, threading.Barrier(number)).wait(30)
+    MEETINGS.setdefault(number, threading.Barrier(number)).wait(60)
     return "met"
 
 
@@ -53,14 +53,14 @@ def echo() -> Response:
 @app.get("/requests")
 def through_requests() -> dict[str, int]:
     """Call ``url`` with the service's own key."""
-    answer = requests.get(request.args["url"], headers={"X-API-Key": OWN_KEY}, timeout=5)
+    answer = requests.get(request.args["url"], headers={"X-API-Key": OWN_KEY}, timeout=60)
     return {"status": answer.status_code}
 
 
 @app.get("/httpx")
 def through_httpx() -> dict[str, int]:
     """Call ``url`` with the service's own key."""
-    with httpx.Client(follow_redirects=True) as client:
+    with httpx.Client(follow_redirects=True, timeout=60) as client:
         answer = client.get(request.args["url"], headers={"X-API-Key": OWN_KEY})
     return {"status": answer.status_code}
 

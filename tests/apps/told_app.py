@@ -68,7 +68,7 @@ def step(seconds: int, *_: int) -> None:
 
 def flush(*_: int) -> bool:
     audit = active_audit()
-    return audit is not None and audit.flush(10)
+    return audit is not None and audit.flush(60)
 
 
 def books(*_: int) -> dict[str, object]:

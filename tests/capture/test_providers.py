@@ -176,8 +176,8 @@ def test_a_users_pattern_works_after_a_fork(acme: Path) -> None:
     results: multiprocessing.Queue[str | None] = context.Queue()
     child = context.Process(target=_provider_in_child, args=(catalogue, results))
     child.start()
-    assert results.get(timeout=30) == "bare"
-    child.join(timeout=30)
+    assert results.get(timeout=60) == "bare"
+    child.join(timeout=60)
 
 
 @pytest.mark.parametrize(

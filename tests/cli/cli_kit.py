@@ -25,6 +25,6 @@ def keytrail(
         input=stdin.encode(),
         capture_output=True,
         env=environment(**variables),
-        timeout=60,
+        timeout=240,
         check=False,
     )

@@ -22,7 +22,7 @@ def test_books_that_add_up_are_fine(tmp_path: Path) -> None:
             journal = open_journal(tmp_path, otlp_endpoint=endpoint)
             for number in range(uses):
                 journal.put((number, False))
-            assert journal.close(10)
+            assert journal.close(60)
     says = "5 uses seen: 2 kept, 3 delivered, 0 waiting, 0 dropped"
     assert books(tmp_path) == [Check("books", "ok", says)]
 
@@ -32,7 +32,7 @@ def test_losses_are_told_by_reason_and_missing_lines_fail(tmp_path: Path) -> Non
     journal = open_journal(tmp_path, queue_size=2, journal_interval=60)
     for number in range(5):
         journal.put((number, False))
-    assert journal.close(5)
+    assert journal.close(60)
     says = "5 uses seen: 2 kept, 0 delivered, 0 waiting, 3 dropped (3 queue_full)"
     hint = "the reasons and what to do: docs/running.md"
     assert books(tmp_path) == [Check("books", "warn", says, hint)]

@@ -106,7 +106,7 @@ def test_a_reader_that_has_seen_enough(tmp_path: Path) -> None:
         shell=True,
         capture_output=True,
         env=environment(),
-        timeout=60,
+        timeout=240,
         check=True,
     )
     assert ran.stdout.decode() == CLEAN.splitlines(keepends=True)[0]
@@ -166,7 +166,7 @@ def test_what_cannot_be_done(
         input=stdin,
         capture_output=True,
         env=environment(),
-        timeout=60,
+        timeout=240,
         check=False,
     )
     assert (ran.returncode, ran.stderr.decode()) == (code, f"keytrail: {message}\n")

@@ -29,7 +29,7 @@ STOLEN = [
 def keytrail(*arguments: str) -> subprocess.CompletedProcess[str]:
     environment = {name: value for name, value in os.environ.items() if name != "COLUMNS"}
     return subprocess.run(
-        [*KEYTRAIL, *arguments], capture_output=True, text=True, timeout=110, env=environment
+        [*KEYTRAIL, *arguments], capture_output=True, text=True, timeout=280, env=environment
     )
 
 

@@ -7,8 +7,15 @@ from pathlib import Path
 
 import pytest
 
-from journal.journal_kit import Receiver, receiving
+from journal.journal_kit import Receiver, end_journals, receiving
 from keytrail import faults
+
+
+@pytest.fixture(autouse=True)
+def _no_journal_lives_on() -> Iterator[None]:
+    """End the journals of a test with it."""
+    yield
+    end_journals()
 
 
 @pytest.fixture

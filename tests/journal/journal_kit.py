@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import gzip
 import json
+import socket
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -66,10 +67,25 @@ def open_journal(home: Path, **settings: Any) -> Journal[Use]:
 
     chosen: dict[str, Any] = {"home": home, "journal_interval": 0.02} | settings
     journal: Journal[Use] = Journal(Settings(**chosen), prepare, {"service": "orders"})
+    _begun.append(journal)
     return journal
 
 
-def eventually(holds: Callable[[], object], seconds: float = 15) -> None:
+_begun: list[Journal[Use]] = []
+
+
+def end_journals() -> None:
+    """End what a test has opened: a thread that lives on would log and send in the next one."""
+    while _begun:
+        journal = _begun.pop()
+        journal.close(0)
+        delivery = journal._delivery
+        for thread in (journal._queue._thread, None if delivery is None else delivery._thread):
+            if thread is not None:
+                thread.join(60)
+
+
+def eventually(holds: Callable[[], object], seconds: float = 60) -> None:
     """Wait until ``holds()``, else fail."""
     deadline = time.monotonic() + seconds
     while not holds():
@@ -79,7 +95,12 @@ def eventually(holds: Callable[[], object], seconds: float = 15) -> None:
 
 def lines_of(home: Path) -> list[dict[str, Any]]:
     """Return every whole line of every segment, in order."""
-    return [json.loads(line) for path in paths_of(home) for line in path.read_bytes().splitlines()]
+    return [
+        json.loads(line)
+        for path in paths_of(home)
+        for line in path.read_bytes().splitlines(keepends=True)
+        if line.endswith(b"\n")
+    ]
 
 
 def paths_of(home: Path) -> list[Path]:
@@ -100,8 +121,10 @@ class Receiver:
     numbers: list[int] = field(default_factory=list)
     headers: list[Mapping[str, str]] = field(default_factory=list)
     paths: list[str] = field(default_factory=list)
+    asked: list[float] = field(default_factory=list)
+    """When requests came, on the monotonic clock."""
     times: list[float] = field(default_factory=list)
-    """When requests were taken, on the monotonic clock."""
+    """When they were taken."""
     status: int = 200
     largest: int = 2**40
     """Bytes beyond which a request is refused."""
@@ -122,6 +145,7 @@ class Receiver:
     def take(self, path: str, headers: Mapping[str, str], body: bytes) -> int:
         """Handle one request; return its status."""
         status = self.status  # before a test can see that the request has come
+        self.asked.append(time.monotonic())
         self.paths.append(path)
         self.headers.append({name.lower(): value for name, value in headers.items()})
         while self.hanging.is_set():
@@ -184,8 +208,7 @@ def receiving(receiver: Receiver) -> Iterator[None]:
         def log_message(self, *_: Any) -> None:
             pass
 
-    listener = ThreadingHTTPServer(("127.0.0.1", receiver.port), Handler)
-    listener.daemon_threads = True
+    listener = _Listener(("127.0.0.1", receiver.port), Handler)
     receiver.port = listener.server_address[1]
     threading.Thread(target=listener.serve_forever, args=(0.02,), daemon=True).start()
     try:
@@ -194,6 +217,29 @@ def receiving(receiver: Receiver) -> Iterator[None]:
         receiver.hanging.clear()
         listener.shutdown()
         listener.server_close()
+        listener.break_off()
+
+
+class _Listener(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def __init__(self, *arguments: Any) -> None:
+        super().__init__(*arguments)
+        self._connections: list[socket.socket] = []
+
+    def get_request(self) -> tuple[socket.socket, Any]:
+        connection, address = super().get_request()
+        self._connections.append(connection)
+        return connection, address
+
+    def break_off(self) -> None:
+        """End the connections that are kept alive: nobody is there any more."""
+        for connection in self._connections:
+            with suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
+
+    def handle_error(self, *_: Any) -> None:
+        """A connection that was broken off is no news."""
 
 
 def start_python(script: str, *arguments: object, **environ: str) -> subprocess.Popen[str]:

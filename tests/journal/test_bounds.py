@@ -10,10 +10,11 @@ from journal.journal_kit import lines_of, numbers_of, open_journal, paths_of
 from keytrail.journal.accounting import Accounting, Snapshot
 from keytrail.journal.bounds import Bounds
 from keytrail.journal.cursor import Cursor
-from keytrail.journal.segment import Segment
+from keytrail.journal.segment import Segment, hold, segments, uses_in
 from keytrail.journal.strangers import Strangers
 
 DAY = 24 * 3600
+NOW = 1_780_000_000_000_000_000
 USE = b'{"time":1}\n'
 
 
@@ -52,6 +53,64 @@ def test_the_oldest_closed_segments_make_room(home: Path) -> None:
     assert bounds.refusal(10, now) == None  # noqa: E711 - reads as the others
     assert paths_of(home) == [open_one.path, closed[2].path]
     assert accounting.snapshot() == Snapshot(20, 0, 0, {"journal_full": 20})
+
+
+def test_what_somebody_seals_makes_no_room(home: Path) -> None:
+    """A segment that is being sealed is no loss, though nobody writes to it any more."""
+    segment = write_segment(home, time.time_ns(), 10)
+    segment.close()
+    accounting = Accounting(delivers=False)
+    bounds = Bounds(home, segment.size, 30, accounting, Strangers(home))
+    (before,) = segments(home)
+    holding = hold(segment.path)
+    assert holding is not None
+    with pytest.MonkeyPatch.context() as listed_before:
+        listed_before.setattr("keytrail.journal.bounds.segments", lambda _: [before])
+        assert bounds.refusal(1, time.time_ns()) == "journal_full"
+    os.close(holding)
+    assert segment.path.exists()
+    assert accounting.snapshot() == Snapshot(0, 0, 0, {})
+
+
+def test_what_makes_room_is_taken_over_by_nobody_meanwhile(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of a delivery and a bound that want the same segment, one books it."""
+    segment = write_segment(home, time.time_ns(), 10)
+    Cursor.create(segment.path).close()
+    segment.close()
+    taken: list[Cursor | None] = []
+
+    def counted(path: Path, offset: int) -> int:
+        taken.append(Cursor.take(path))
+        return uses_in(path, offset)
+
+    monkeypatch.setattr("keytrail.journal.bounds.uses_in", counted)
+    accounting = Accounting(delivers=True)
+    assert Bounds(home, segment.size, 30, accounting, Strangers(home)).refusal(1, NOW) is None
+    assert taken == [None]
+    assert accounting.snapshot() == Snapshot(10, 0, 0, {"journal_full": 10})
+    assert list(home.glob("live/*/*")) == []
+
+
+def test_two_that_make_room_at_once_book_it_once(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Services that share a home reach its bound together."""
+    segment = write_segment(home, time.time_ns(), 10)
+    segment.close()
+    accounting = Accounting(delivers=False)
+    first, second = (Bounds(home, segment.size, 30, accounting, Strangers(home)) for _ in range(2))
+    refused: list[str | None] = []
+
+    def counted(path: Path, offset: int) -> int:
+        refused.append(second.refusal(1, NOW))
+        return uses_in(path, offset)
+
+    monkeypatch.setattr("keytrail.journal.bounds.uses_in", counted)
+    assert first.refusal(1, NOW) is None
+    assert refused == ["journal_full"]
+    assert accounting.snapshot() == Snapshot(10, 0, 0, {"journal_full": 10})
 
 
 def test_a_journal_full_of_living_segments_refuses(home: Path) -> None:
@@ -93,8 +152,8 @@ def test_a_small_journal_keeps_the_newest_uses_and_tells_of_the_gap(home: Path) 
     for number in range(500):
         journal.put((number, False))
         if number % 10 == 9:
-            assert journal.flush(5)
-    assert journal.close(5)
+            assert journal.flush(60)
+    assert journal.close(60)
     kept = numbers_of(home)
     lost = 500 - len(kept)
     assert kept == list(range(lost, 500))

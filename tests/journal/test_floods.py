@@ -10,7 +10,7 @@ import pytest
 from journal.journal_kit import eventually, lines_of
 from keytrail.journal import strangers
 from keytrail.journal.journal import Journal
-from keytrail.journal.segment import Segment
+from keytrail.journal.segment import Segment, segments
 from keytrail.journal.strangers import Strangers
 from keytrail.settings import Settings
 from support.told import Books, told, waiting_on_disk
@@ -48,7 +48,7 @@ def test_a_flood_of_guessed_keys_loses_no_success(home: Path) -> None:
         service.tell("guess", 0, 1300)
         service.tell("use", 50, 100)
         assert service.tell("flush")
-        assert sum(path.stat().st_size for path in home.rglob("*.ndjson")) <= MIB
+        assert sum(found.size for found in segments(home)) <= MIB
         eventually(lambda: service.books().waiting == waiting_on_disk(home))
         books = service.books()
         errors = service.end()
@@ -70,11 +70,11 @@ def test_strangers_make_room_before_everything_else(home: Path) -> None:
         journal.put(line(number, "success", **padding))
     for number in range(100):
         journal.put(line(number, "denied", key=f"{number:064x}", **padding))
-        assert number % 10 or journal.flush(5)
+        assert number % 10 or journal.flush(60)
     for number in range(50, 200):
         journal.put(line(number, "success", **padding))
-        assert number % 10 or journal.flush(5)
-    assert journal.close(5)
+        assert number % 10 or journal.flush(60)
+    assert journal.close(60)
     lines = lines_of(home)
     times = {
         outcome: sorted(one["time"] for one in lines if one.get("outcome") == outcome)
@@ -116,6 +116,20 @@ def test_what_succeeded_in_the_journal_is_no_stranger(
     assert apart.part([denied]) == ([], [denied])
     segment = Segment.create(home, 1)
     segment.append([line(1, "success")])
+    assert apart.part([denied]) == ([denied], [])
+
+
+def test_a_line_that_was_being_written_is_read_when_it_has_its_end(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A look at half a success does not cost the whole."""
+    monkeypatch.setattr(strangers, "_SECONDS_BETWEEN_LOOKS", 0)
+    denied, success = line(2, "denied"), line(1, "success")
+    apart = Strangers(home)
+    segment = Segment.create(home, 1)
+    segment.append([success[:40]])
+    assert apart.part([denied]) == ([], [denied])
+    segment.append([success[40:]])
     assert apart.part([denied]) == ([denied], [])
 
 

@@ -77,7 +77,7 @@ def test_a_use_is_a_log_event_with_the_same_attributes(
     home: Path, log_receiver: LogReceiver
 ) -> None:
     """``KEYTRAIL_OTLP_FORM=logs``: name, time, ids, resource and attributes, and no span."""
-    assert deliver(home, log_receiver.url, 1, "logs").close(10)
+    assert deliver(home, log_receiver.url, 1, "logs").close(60)
     (record,) = log_receiver.records()
     assert log_receiver.paths == ["/v1/logs"]
     assert attributes_of(record) == {
@@ -110,7 +110,7 @@ def test_both_forms_are_delivered_and_a_use_counts_once(
     log_receiver.numbers.clear()
     journal = deliver(home, log_receiver.url, 0, "both")
     eventually(lambda: len(log_receiver.logged()) == 20)  # the one before lets go when it has ended
-    assert journal.close(10)
+    assert journal.close(60)
     assert log_receiver.logged() == sorted(log_receiver.numbers) == list(range(20))
     assert journal.accounting.snapshot() == Snapshot(20, 20, 0, {})
 
@@ -134,7 +134,7 @@ def test_log_events_travel_over_grpc_too(home: Path) -> None:
     server.start()
     try:
         journal = deliver(home, f"http://127.0.0.1:{port}", 5, "logs", otlp_protocol="grpc")
-        assert journal.close(10)
+        assert journal.close(60)
     finally:
         server.stop(None)
     records = sum(len(of.scope_logs[0].log_records) for one in taken for of in one.resource_logs)

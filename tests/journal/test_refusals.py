@@ -38,7 +38,7 @@ def deliver(home: Path, endpoint: str, uses: int, **settings: Any) -> Journal[Us
     journal = open_journal(home, otlp_endpoint=endpoint, otlp_timeout=1.0, **settings)
     for number in range(uses):
         journal.put((number, False))
-    assert journal.flush(5)
+    assert journal.flush(60)
     return journal
 
 
@@ -61,7 +61,7 @@ def test_a_refused_use_is_kept_aside_and_does_not_block(
     """Of a batch that is refused for three of its uses, all the others arrive."""
     receiver.poison, receiver.poisoned = {3, 4, 99}, status
     journal = deliver(home, receiver.url, 100)
-    assert journal.close(45)
+    assert journal.close(60)
     assert sorted(receiver.numbers) == sorted(set(range(100)) - receiver.poison)
     assert journal.accounting.snapshot() == Snapshot(100, 97, 0, {"refused": 3})
     assert {number for _, *numbers in aside(home) for number in numbers} == receiver.poison
@@ -79,11 +79,11 @@ def test_an_endpoint_that_takes_nothing_at_all_is_waited_for(
     receiver.status = status
     with caplog.at_level(logging.WARNING):
         journal = deliver(home, receiver.url, 30)
-        eventually(lambda: journal_warnings(caplog))
+        eventually(lambda: journal_warnings(caplog, receiver))
         asked = len(receiver.paths)
         eventually(lambda: len(receiver.paths) > asked)
     assert journal.accounting.snapshot() == Snapshot(30, 0, 30, {})
-    (warning,) = journal_warnings(caplog)
+    (warning,) = journal_warnings(caplog, receiver)
     assert warning.startswith(f"delivery to 127.0.0.1:{receiver.port}: HTTP {status}; uses wait")
     assert "hint: " in warning
     assert [record for record in caplog.records if record.name.startswith("opentelemetry")] == []
@@ -92,8 +92,11 @@ def test_an_endpoint_that_takes_nothing_at_all_is_waited_for(
     eventually(lambda: journal.accounting.snapshot() == Snapshot(30, 30, 0, {}))
 
 
-def journal_warnings(caplog: pytest.LogCaptureFixture) -> list[str]:
-    return [record.getMessage() for record in caplog.records if record.name == "keytrail"]
+def journal_warnings(caplog: pytest.LogCaptureFixture, receiver: Receiver) -> list[str]:
+    """Return what was said of one endpoint; but for what a busy machine made time out."""
+    said = [record.getMessage() for record in caplog.records if record.name == "keytrail"]
+    ours = [text for text in said if f"127.0.0.1:{receiver.port}:" in text]
+    return [text for text in ours if "Timeout" not in text]
 
 
 @pytest.mark.parametrize("status", [429, 503])
@@ -102,11 +105,10 @@ def test_retry_after_is_waited_for(home: Path, receiver: Receiver, status: int) 
     receiver.status, receiver.retry_after = status, "3"
     journal = deliver(home, receiver.url, 20)
     eventually(lambda: receiver.paths)
-    asked = time.monotonic()
     receiver.status = 200
     eventually(lambda: sorted(receiver.numbers) == list(range(20)))
-    assert receiver.times[0] - asked >= 2.5
-    assert journal.close(5)
+    assert receiver.times[0] - receiver.asked[0] >= 3
+    assert journal.close(60)
     assert journal.accounting.snapshot() == Snapshot(20, 20, 0, {})
 
 
@@ -114,7 +116,7 @@ def test_a_partial_success_is_counted_and_kept_aside(home: Path, receiver: Recei
     """Nobody says which were rejected: they are counted, and the batch is kept to look at."""
     receiver.rejects = 2
     journal = deliver(home, receiver.url, 10)
-    assert journal.close(45)
+    assert journal.close(60)
     requests = len(aside(home))
     assert sorted(receiver.numbers) == list(range(10))
     assert journal.accounting.snapshot() == Snapshot(
@@ -193,12 +195,12 @@ class Picky(trace_service_pb2_grpc.TraceServiceServicer):
         self.poison: set[int] = set()
         self.code: grpc.StatusCode | None = None
         self.rejects = 0
-        self.asked = 0
+        self.asked: list[float] = []
 
     def Export(  # noqa: N802 - the name in the protocol
         self, request: ExportTraceServiceRequest, context: grpc.ServicerContext
     ) -> ExportTraceServiceResponse:
-        self.asked += 1
+        self.asked.append(time.monotonic())
         numbers = numbers_in(request)
         if self.code is not None:
             delay = RetryInfo(retry_delay=Duration(seconds=2)).SerializeToString()
@@ -230,7 +232,7 @@ def test_over_grpc_a_refused_use_does_not_block_either(home: Path) -> None:
     picky.poison = {7}
     with serving(picky) as endpoint:
         journal = deliver(home, endpoint, 20, otlp_protocol="grpc")
-        assert journal.close(45)
+        assert journal.close(60)
     assert sorted(picky.numbers) == [number for number in range(20) if number != 7]
     assert journal.accounting.snapshot() == Snapshot(20, 19, 0, {"refused": 1})
     ((note, *numbers),) = aside(home)
@@ -243,7 +245,7 @@ def test_over_grpc_a_partial_success_is_heard(home: Path) -> None:
     picky.rejects = 1
     with serving(picky) as endpoint:
         journal = deliver(home, endpoint, 5, otlp_protocol="grpc")
-        assert journal.close(45)
+        assert journal.close(60)
     requests = len(aside(home))
     assert journal.accounting.snapshot() == Snapshot(5, 5 - requests, 0, {"refused": requests})
 
@@ -255,11 +257,10 @@ def test_over_grpc_a_wait_is_obeyed(home: Path) -> None:
     with serving(picky) as endpoint:
         journal = deliver(home, endpoint, 5, otlp_protocol="grpc")
         eventually(lambda: picky.asked)
-        first = time.monotonic()
         picky.code = None
         eventually(lambda: sorted(picky.numbers) == list(range(5)))
-        assert time.monotonic() - first >= 1.5
-        assert journal.close(5)
+        assert picky.asked[-1] - picky.asked[0] >= 2
+        assert journal.close(60)
     assert journal.accounting.snapshot() == Snapshot(5, 5, 0, {})
 
 
@@ -270,6 +271,6 @@ def test_what_is_kept_aside_is_bounded(
     monkeypatch.setattr("keytrail.journal.aftermath.MAX_REFUSED_BYTES", 5_000)
     receiver.poison = set(range(200))
     journal = deliver(home, receiver.url, 200)
-    assert journal.close(45)
+    assert journal.close(60)
     assert journal.accounting.snapshot() == Snapshot(200, 0, 0, {"refused": 200})
     assert 0 < sum(path.stat().st_size for path in (home / "refused").iterdir()) <= 5_000

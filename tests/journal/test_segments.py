@@ -1,14 +1,17 @@
 from __future__ import annotations
 
+import fcntl
 import os
 import stat
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from journal.journal_kit import (
+    end_journals,
     eventually,
     lines_of,
     numbers_of,
@@ -16,7 +19,8 @@ from journal.journal_kit import (
     paths_of,
     start_python,
 )
-from keytrail.journal.segment import Segment, UnwrittenError, segments, uses_in
+from keytrail.journal import segment as segment_module
+from keytrail.journal.segment import Segment, UnwrittenError, hold, segments, uses_in
 
 DAY = 24 * 3600 * 10**9
 NOW = 1_780_000_000_000_000_000
@@ -44,7 +48,7 @@ def test_a_segment_is_open_while_its_writer_lives_and_then_closed(home: Path) ->
         f"segment = Segment.create(pathlib.Path({str(home)!r}), {NOW})\n"
         "segment.append([b'{}\\n'])\n"
         "print('ready', flush=True)\n"
-        "time.sleep(60)\n"
+        "time.sleep(600)\n"
     )
     process = start_python(script)
     assert process.stdout is not None
@@ -54,6 +58,56 @@ def test_a_segment_is_open_while_its_writer_lives_and_then_closed(home: Path) ->
     process.communicate()
     (found,) = segments(home)
     assert (found.state, found.size, found.day, found.start) == ("closed", 3, "2026-05-28", NOW)
+
+
+def test_a_day_that_goes_while_it_is_listed_is_empty(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another process removes a past day when its last segment has gone."""
+    segment = Segment.create(home, NOW)
+    (home / "live" / "2020-01-01").mkdir()
+    days = segment_module.live_days
+
+    def listed(home: Path) -> list[Path]:
+        found = days(home)
+        (home / "live" / "2020-01-01").rmdir()
+        return found
+
+    monkeypatch.setattr(segment_module, "live_days", listed)
+    assert [found.path for found in segments(home)] == [segment.path]
+
+
+def test_a_segment_that_cannot_be_begun_leaves_nothing(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where a file system has no locks, each attempt must not cost a file."""
+
+    def refuses(*_: object) -> None:
+        raise OSError(37, "No locks available")
+
+    with monkeypatch.context() as broken:
+        broken.setattr("keytrail.journal.segment.fcntl.flock", refuses)
+        with pytest.raises(OSError, match="No locks"):
+            Segment.create(home, NOW)
+    assert list(home.glob("live/*/*")) == []
+
+
+def test_who_only_looks_does_not_keep_others_from_a_segment(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """To see whether a segment is closed takes its lock for a moment, which is waited for."""
+    segment = Segment.create(home, NOW)
+    segment.close()
+    looking = os.open(segment.path, os.O_RDONLY)
+    fcntl.flock(looking, fcntl.LOCK_SH)
+    waits = SimpleNamespace(sleep=lambda _: fcntl.flock(looking, fcntl.LOCK_UN))
+    monkeypatch.setattr(segment_module, "native", waits)
+    holding = hold(segment.path)
+    assert holding is not None
+    assert [found.state for found in segments(home)] == ["open"]
+    assert hold(segment.path) is None
+    os.close(holding)
+    os.close(looking)
 
 
 def test_no_home_has_no_segments(home: Path) -> None:
@@ -131,7 +185,7 @@ def test_a_segment_tells_its_own_story(home: Path) -> None:
     """Start, origin, uses and stop stand in one segment, in order."""
     journal = open_journal(home)
     journal.put((1, False))
-    assert journal.close(5)
+    assert journal.close(60)
     start, origin, use, stop = lines_of(home)
     assert start["record"] == "start"
     assert start["attributes"]["service"] == "orders"
@@ -152,12 +206,12 @@ def test_a_new_segment_begins_at_midnight_and_when_one_is_full(
     journal = open_journal(home, journal_bytes=40_000)
     for number in range(20):
         journal.put((number, False))
-        assert journal.flush(5)
+        assert journal.flush(60)
         clock[0] += 1
     full = paths_of(home)
     clock[0] += DAY
     journal.put((20, False))
-    assert journal.flush(5)
+    assert journal.flush(60)
     assert len(full) > 1
     assert max(path.stat().st_size for path in full) <= 5_000 + 100
     assert [path.parent.name for path in paths_of(home)] == ["2026-05-28"] * len(full) + [
@@ -173,10 +227,10 @@ def test_a_deleted_segment_is_replaced(home: Path) -> None:
     """When somebody removes the home, what follows goes to a new segment."""
     journal = open_journal(home)
     journal.put((1, False))
-    assert journal.flush(5)
+    assert journal.flush(60)
     paths_of(home)[0].unlink()
     journal.put((2, False))
-    assert journal.flush(5)
+    assert journal.flush(60)
     assert numbers_of(home) == [2]
 
 
@@ -223,5 +277,6 @@ def test_a_full_disk_is_survived(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
         journal.put((2, False))
         eventually(lambda: numbers_of(disk / "home") == [2])
     finally:
-        journal.close(5)
+        journal.close(60)
+        end_journals()
         subprocess.run(["umount", str(disk)], check=True)

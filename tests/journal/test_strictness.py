@@ -89,7 +89,7 @@ def test_a_full_queue_and_a_disk_that_hangs_are_told(
     assert journal.trouble() == "queue_full"
     os.close(hangs)
     monkeypatch.undo()
-    assert journal.close(5)
+    assert journal.close(60)
     os.close(waits)
 
 
@@ -109,7 +109,7 @@ def test_every_batch_may_be_on_the_medium(
     journal = open_journal(home, journal_sync=sync)
     for number in range(3):
         journal.put((number, False))
-        assert journal.flush(5)
+        assert journal.flush(60)
     (path,) = home.glob("live/*/*.ndjson")
     assert (len(sizes) >= 3, sizes[-1:] == [path.stat().st_size]) == (synced, synced)
-    assert journal.close(5)
+    assert journal.close(60)

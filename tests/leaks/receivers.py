@@ -42,14 +42,14 @@ class Received:
         """Return every body of every signal."""
         return [body for bodies in self.bodies.values() for body in bodies]
 
-    def await_text(self, signal: Signal, text: bytes, seconds: float = 30) -> None:
+    def await_text(self, signal: Signal, text: bytes, seconds: float = 100) -> None:
         """Wait until ``text`` has arrived in a body of ``signal``."""
         deadline = time.monotonic() + seconds
         while not any(text in body for body in self.bodies[signal]):
             assert time.monotonic() < deadline, f"no {text!r} in the {signal}"
             time.sleep(0.05)
 
-    def await_another(self, signal: Signal, seconds: float = 30) -> None:
+    def await_another(self, signal: Signal, seconds: float = 100) -> None:
         """Wait until a body of ``signal`` arrives that had not begun when this was called."""
         wanted = len(self.bodies[signal]) + 2
         deadline = time.monotonic() + seconds

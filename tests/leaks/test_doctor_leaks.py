@@ -87,7 +87,7 @@ def test_what_leaks_fails() -> None:
             env=environment(**_configured(received), PYTHONPATH=without, COLUMNS="200"),
             capture_output=True,
             text=True,
-            timeout=120,
+            timeout=240,
             check=False,
         )
     assert ran.returncode == 1

@@ -313,7 +313,7 @@ def _run(program: str, **environ: str) -> str:
         [sys.executable, "-c", program],
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=240,
         check=True,
         env={"PATH": "", **environ},
     )

@@ -38,13 +38,19 @@ def _run(sink: Sink, tmp_path: Any, processor: Any, limits: SpanLimits, attribut
     provider = TracerProvider(span_limits=limits, shutdown_on_exit=False)
     provider.add_span_processor(processor(OTLPSpanExporter(endpoint=f"{sink.url}/v1/traces")))
     keytrail.instrument(
-        Settings(pepper=Secret(PEPPER), home=tmp_path, otlp_endpoint="same", journal_interval=60)
+        Settings(
+            pepper=Secret(PEPPER),
+            home=tmp_path,
+            otlp_endpoint="same",
+            journal_interval=60,
+            shutdown_timeout=30,
+        )
     )
     try:
         for _ in range(NUMBER):
             _serve(provider, attributes)
         provider.force_flush()
-        assert keytrail.flush(10)
+        assert keytrail.flush(60)
     finally:
         keytrail.uninstrument()
         provider.shutdown()

@@ -59,7 +59,7 @@ def _serve(provider: TracerProvider, key: str | None = K1, status: int = 200) ->
 def _uses(home: Path) -> list[dict[str, Any]]:
     audit = active_audit()
     assert audit is not None
-    assert audit.flush(5)
+    assert audit.flush(60)
     return uses_in(home)
 
 

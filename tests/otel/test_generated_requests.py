@@ -207,7 +207,7 @@ def _by_urllib3(pool: urllib3.PoolManager) -> Any:
         headers = urllib3.HTTPHeaderDict()
         for name, value in request.headers:
             headers.add(name, value.decode("latin-1"))
-        answer = pool.request(request.method, url, headers=headers, retries=False, timeout=10)
+        answer = pool.request(request.method, url, headers=headers, retries=False, timeout=60)
         return answer.status, dict(answer.headers)
 
     return send
@@ -232,7 +232,7 @@ def test_outgoing_requests_go_over_the_wire_as_they_were(tmp_path: Path) -> None
         with _audited(home) as provider:
             URLLib3Instrumentor().instrument(tracer_provider=provider)
             HTTPXClientInstrumentor().instrument(tracer_provider=provider)
-            with urllib3.PoolManager() as pool, httpx.Client(timeout=10) as client:
+            with urllib3.PoolManager() as pool, httpx.Client(timeout=60) as client:
                 sends = [_by_urllib3(pool), _by_httpx(client)]
                 told.append(
                     [

@@ -112,21 +112,23 @@ def test_a_call_that_hangs_is_told(
     class Held(dict[str, Any]):
         def get(self, *_: Any) -> Any:
             arrived.set()
-            assert release.wait(10)
+            assert release.wait(60)
             return 503, {}
 
     monkeypatch.setattr(server, "routes", Held())
     call = threading.Thread(
-        target=httpx.get, args=(server.url,), kwargs={"headers": {"X-API-Key": K1}}
+        target=httpx.get,
+        args=(server.url,),
+        kwargs={"headers": {"X-API-Key": K1}, "timeout": 60},
     )
     call.start()
-    assert arrived.wait(10)
+    assert arrived.wait(60)
     running = await_uses(otel.home, 1)
     assert [(use["direction"], use["outcome"], use["host"]) for use in running] == [
         ("outgoing", "unknown", "127.0.0.1")
     ]
     release.set()
-    call.join(10)
+    call.join(60)
     assert _told(otel.uses())[1:] == [(F1, "error", 503)]
     assert _rows(otel.home) == [(F1, "error", 503)]
 

@@ -21,17 +21,17 @@ HEADERS = {"X-API-Key": K1}
 
 
 def _requests(url: str) -> int:
-    return requests.get(url, headers=HEADERS, timeout=5).status_code
+    return requests.get(url, headers=HEADERS, timeout=60).status_code
 
 
 def _httpx(url: str) -> int:
-    with httpx.Client(follow_redirects=True) as client:
+    with httpx.Client(follow_redirects=True, timeout=60) as client:
         return client.get(url, headers=HEADERS).status_code
 
 
 def _httpx_async(url: str) -> int:
     async def call() -> int:
-        async with httpx.AsyncClient(follow_redirects=True) as client:
+        async with httpx.AsyncClient(follow_redirects=True, timeout=60) as client:
             return (await client.get(url, headers=HEADERS)).status_code
 
     return asyncio.run(call())
@@ -111,9 +111,9 @@ def test_a_key_in_the_url_is_found_and_redacted(client: Client, otel: Any, serve
     server.routes["/p"] = (200, {})
     url = f"{server.url}/p?color=blue&api_key={K1}"
     if client is _requests:
-        requests.get(url, timeout=5)
+        requests.get(url, timeout=60)
     else:
-        httpx.get(url)
+        httpx.get(url, timeout=60)
     (use,) = otel.uses()
     assert (use["key"], use["location"], use["field"]) == (F1, "query", "api_key")
     assert "key_in_url" in use["findings"]
@@ -165,7 +165,7 @@ def test_an_exporters_own_requests_are_no_uses(otel: Any, server: Server) -> Non
     """What is sent with instrumentation suppressed is left alone."""
     otel.start()
     with suppress_instrumentation():
-        requests.get(server.url, headers=HEADERS, timeout=5)
+        requests.get(server.url, headers=HEADERS, timeout=60)
     assert otel.uses() == []
 
 
@@ -184,8 +184,8 @@ def test_a_call_without_a_key_is_no_use(client: Client, otel: Any, server: Serve
     """A keyless call leaves no trace in the journal and no attribute on its span."""
     otel.start()
     if client is _requests:
-        requests.get(server.url, timeout=5)
+        requests.get(server.url, timeout=60)
     else:
-        httpx.get(server.url)
+        httpx.get(server.url, timeout=60)
     assert otel.uses() == []
     assert not any("keytrail" in str(span) for span in otel.exporter.spans)

@@ -90,7 +90,7 @@ def _serve(tracer: trace.Tracer) -> None:
 def _keys(home: Path) -> list[str]:
     audit = active_audit()
     assert audit is not None
-    assert audit.flush(5)
+    assert audit.flush(60)
     return [use["key"] for use in uses_in(home)]
 
 

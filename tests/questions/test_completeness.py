@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -8,8 +9,9 @@ import pytest
 
 from keytrail.questions import keys, uses
 from keytrail.settings import Settings
-from keytrail.sources import CannotAnswer, Completeness, Limits, LocalSource, connect
+from keytrail.sources import CannotAnswer, Completeness, Limits, LocalSource, connect, local
 from keytrail.store import segments
+from keytrail.store.store import Store
 from store.segment_kit import SECOND, T0, delivered, record, use, write
 
 
@@ -168,9 +170,21 @@ def test_a_home_that_is_no_directory_is_told(tmp_path: Path) -> None:
     )
 
 
-def test_a_question_that_takes_too_long_is_ended(home: Path) -> None:
+class _Endless(Store):
+    """A store in which a query ends when it is interrupted, and not before."""
+
+    def execute(self, sql: str, values: Sequence[object] = ()) -> None:
+        if "condition" in vars(self):  # it has been opened
+            super().execute("SELECT sum(a.range) FROM range(10**7) a, range(10**7) b")
+        super().execute(sql, values)
+
+
+def test_a_question_that_takes_too_long_is_ended(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Never a part of an answer: the journal counts whole or not at all."""
-    write(home, *map(use, range(20_000)))
+    write(home, use())
+    monkeypatch.setattr(local, "Store", _Endless)
     with pytest.raises(CannotAnswer) as caught:
         list(uses(LocalSource(home, Limits(seconds=0.0))).rows)
     assert str(caught.value) == (

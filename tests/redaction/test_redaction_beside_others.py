@@ -83,7 +83,7 @@ def _served(other: str, keytrail: str, home: Path) -> tuple[int, str]:
         cwd=home,
         env={"KEYTRAIL_HOME": str(home), "PATH": "", "HOME": str(home)},
         check=False,
-        timeout=90,
+        timeout=240,
     )
     assert done.returncode == 0, done.stderr
     number, _, spans = done.stdout.partition("\n")

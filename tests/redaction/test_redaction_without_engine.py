@@ -57,7 +57,7 @@ def test_missing_engine_withholds_every_text(engine: str, tmp_path: Path) -> Non
         cwd=tmp_path,
         env={"KEYTRAIL_HOME": str(tmp_path), "PATH": ""},
         check=False,
-        timeout=60,
+        timeout=240,
     )
     assert done.returncode == 0, done.stderr
     assert K1 not in done.stdout + done.stderr

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from keytrail.store import manifest
+from keytrail.journal.segment import segments
+from keytrail.store import erasing, manifest
 from keytrail.store.erasing import Erased, Target, erase
 from keytrail.store.sealing import seal
 from keytrail.store.verifying import verify
@@ -113,6 +114,24 @@ def test_segments_that_cannot_be_changed_are_named(home: Path) -> None:
         found = _erase(home, _client(ADDRESS))
     assert found.uses == 1
     assert sorted(found.left) == [str(opened), str(waits)]
+
+
+def test_a_segment_that_is_delivered_while_it_is_looked_through_holds_nothing(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another process delivers and deletes it, and may let old refused lines go, meanwhile."""
+    waits = write(home, use(0))
+    write(home, b"00000000000000000000\n", name="host-1-1.ndjson.cursor")
+    (home / "refused").mkdir()
+    (home / "refused" / "gone").symlink_to(home / "refused" / "nothing")
+
+    def listed(home: Path) -> list[Any]:
+        found = segments(home)
+        waits.unlink(missing_ok=True)
+        return found
+
+    monkeypatch.setattr(erasing, "segments", listed)
+    assert _erase(home, _client(ADDRESS)) == Erased(0, 0, ())
 
 
 def test_counting_changes_nothing(home: Path) -> None:

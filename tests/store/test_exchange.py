@@ -251,12 +251,21 @@ def test_what_is_no_span_is_left_out_of_spans_only(home: Path) -> None:
     assert line == use(0)
 
 
+def test_a_segment_that_goes_away_ends_an_export(home: Path) -> None:
+    """Rather than that spans lose what they came from."""
+    path = write(home, use(0))
+    with closing(Store(home)) as store:
+        path.unlink()
+        with pytest.raises(duckdb.IOException, match="has been delivered or sealed meanwhile"):
+            list(exporting.spans(store, "true", []))
+
+
 def test_a_journal_that_is_written_by_a_service_is_exported(home: Path) -> None:
     """Its origins come from its own records."""
     journal = open_journal(home)
     journal.put((3, False))
-    assert journal.flush(10)
+    assert journal.flush(60)
     (span,) = _exported(home)
-    journal.close(10)
+    journal.close(60)
     assert span is not None
     assert span.resource.attributes["service.name"] == "orders"

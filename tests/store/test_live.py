@@ -11,6 +11,10 @@ from pathlib import Path
 import duckdb
 import pytest
 
+from keytrail.sources import LocalSource
+from keytrail.sources.source import Filter
+from keytrail.store import segments
+from keytrail.store import store as store_module
 from keytrail.store.live import Gap
 from keytrail.store.store import Condition, Store
 from store.segment_kit import T0, record, use, write
@@ -186,12 +190,11 @@ def test_what_a_killed_writer_reported_is_read(home: Path) -> None:
         [sys.executable, "-c", _WRITER, str(path)], stdout=subprocess.PIPE, text=True
     )
     assert writer.stdout is not None
-    for _ in range(500):
-        writer.stdout.readline()
+    told = [writer.stdout.readline() for _ in range(500)]
     with closing(Store(home)) as store:
         while_writing = store.all("SELECT count(*) FROM uses")[0][0]
     writer.send_signal(signal.SIGKILL)
-    reported = int(writer.stdout.read().split()[-1])
+    reported = int([*told, *writer.stdout.read().split()][-1])
     writer.wait()
     writer.stdout.close()
     with closing(Store(home)) as store:
@@ -207,6 +210,52 @@ def test_a_segment_that_goes_away_makes_the_query_fail(home: Path) -> None:
         path.unlink()
         with pytest.raises(duckdb.IOException):
             store.all("SELECT * FROM uses")
+
+
+def test_a_segment_that_goes_away_while_the_store_is_opened_is_no_matter(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What has been delivered between being found and being read is not there any more."""
+    write(home, use(0), name="a.ndjson")
+    goes = write(home, use(1), name="b.ndjson")
+    find = store_module._find
+
+    def found(home: Path) -> object:
+        found = find(home)
+        goes.unlink(missing_ok=True)
+        return found
+
+    monkeypatch.setattr(store_module, "_find", found)
+    assert _paths(home) == ["/orders/0"]
+
+
+def test_a_question_of_many_parts_bears_a_segment_that_goes_away(home: Path) -> None:
+    """Where a part cannot be read any more, it is answered from what there is now."""
+    goes = write(home, use(0), use(1), name="a.ndjson")
+    write(home, use(2), name="b.ndjson")
+    with LocalSource(home).reading() as reading:
+        assert len(list(reading.uses(Filter(), None).rows)) == 3
+        goes.unlink()
+        assert len(list(reading.uses(Filter(), None).rows)) == 1
+
+
+def test_a_line_that_is_ended_while_it_is_looked_at_is_not_torn(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its writer was there when half of it was read, and has ended it and itself since."""
+    path = write(home, use(0), b'{"ti')
+    with path.open("ab") as segment:
+        fcntl.flock(segment, fcntl.LOCK_EX)
+        is_record = segments.is_record
+
+        def before_its_end(line: bytes) -> bool:
+            fcntl.flock(segment, fcntl.LOCK_UN)
+            return is_record(line)
+
+        with monkeypatch.context() as ended:
+            ended.setattr(segments, "is_record", before_its_end)
+            assert segments.inspect(str(path)) == segments.Flaws(bad=0, torn=False)
+    assert segments.inspect(str(path)) == segments.Flaws(bad=0, torn=True)
 
 
 def test_reading_leaves_nothing_behind(home: Path, tmp_path: Path) -> None:

@@ -5,9 +5,11 @@ from pathlib import Path
 
 import pytest
 
+from keytrail.store import querying
 from keytrail.store.errors import StoreError
 from keytrail.store.querying import asked
 from keytrail.store.sealing import seal
+from keytrail.store.store import Store
 from store.sealing_kit import SIGNER
 from store.segment_kit import SECOND, T0, record, use, write
 from support.cases import F1
@@ -75,6 +77,21 @@ def test_nothing_but_reading_is_done(filled: Path, sql: str) -> None:
     with pytest.raises(StoreError, match="\nhint: "):
         _rows(filled, sql.replace("{}", str(filled)).replace("{sealed}", str(sealed)))
     assert {path: path.read_bytes() for path in filled.rglob("*") if path.is_file()} == before
+
+
+def test_a_statement_is_asked_again_where_a_segment_goes_away(
+    filled: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It was delivered after the views had been made."""
+    goes = write(filled, use(3), name="c.ndjson")
+    lock = querying._lock
+
+    def locked(store: Store) -> None:
+        lock(store)
+        goes.unlink(missing_ok=True)
+
+    monkeypatch.setattr(querying, "_lock", locked)
+    assert _rows(filled, "SELECT path FROM uses ORDER BY time") == [("/orders/0",), ("/orders/2",)]
 
 
 def test_an_empty_home_has_the_views(home: Path) -> None:

@@ -1,7 +1,8 @@
 from __future__ import annotations
 
-import time
 from pathlib import Path
+
+import pytest
 
 from keytrail.questions import keys
 from keytrail.sources import LocalSource
@@ -21,14 +22,17 @@ def _three_days(home: Path) -> None:
     seal(home, SIGNER)
 
 
-def _days_since(moment: int) -> int:
-    return (time.time_ns() - moment) // DAY + 1
+@pytest.fixture
+def _a_month_later(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Thirty days keep what is younger than half a day after the first of three."""
+    monkeypatch.setattr("keytrail.store.retention.now", lambda: T0 + 30 * DAY + DAY // 2)
 
 
+@pytest.mark.usefixtures("_a_month_later")
 def test_days_that_are_too_old_are_dropped(home: Path) -> None:
     """The manifest says what went, and the store stays whole."""
     _three_days(home)
-    assert retain(home, SIGNER, _days_since(T0 + DAY), MUCH) == 2
+    assert retain(home, SIGNER, 30, MUCH) == 2
     assert paths_of(home) == ["/orders/1", "/orders/2"]
     last = manifest.read(home).entries[-1]
     assert (last.event, dict(last.told)) == (
@@ -56,10 +60,11 @@ def test_what_fits_stays(home: Path) -> None:
     assert (home / manifest.NAME).read_bytes() == before
 
 
+@pytest.mark.usefixtures("_a_month_later")
 def test_an_answer_says_what_was_dropped(home: Path) -> None:
     """It is bounded, where what went is of the time asked for."""
     _three_days(home)
-    retain(home, SIGNER, _days_since(T0 + DAY), MUCH)
+    retain(home, SIGNER, 30, MUCH)
     found = keys(LocalSource(home)).completeness
     assert found.worth == "bounded"
     assert found.reasons == (

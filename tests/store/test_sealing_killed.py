@@ -189,7 +189,7 @@ def _sealer(home: Path) -> subprocess.Popen[str]:
     return process
 
 
-@pytest.mark.timeout(60 + 12 * KILLS)
+@pytest.mark.timeout(600 + 12 * KILLS)
 def test_killed_writers_and_sealers_lose_and_double_nothing(home: Path) -> None:
     """While all write, seal and read: every acknowledged use once, and counts never go down."""
     told = _Told(home)

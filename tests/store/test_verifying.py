@@ -11,7 +11,7 @@ import pytest
 
 from keytrail.capture.fingerprint import Peppers
 from keytrail.settings import Secret
-from keytrail.store import manifest
+from keytrail.store import chain, manifest
 from keytrail.store.errors import StoreError
 from keytrail.store.ledger import opened
 from keytrail.store.sealing import seal
@@ -70,6 +70,24 @@ def test_a_healthy_store_has_no_problem(home: Path) -> None:
 def test_nothing_sealed_is_no_problem(tmp_path: Path) -> None:
     """A home that does not exist yet."""
     assert verify(tmp_path / "home", SIGNER) == Verified((), "", 0, 0, 0, ())
+
+
+def test_the_first_sealing_beside_a_look_is_no_problem(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Before it there is no lock by which the two could wait for each other."""
+    write(tmp_path, use(0))
+    read = chain.read
+
+    def read_before(home: Path, signer: Signer) -> chain.Chain:
+        found = read(home, signer)
+        monkeypatch.undo()
+        seal(home, signer)
+        return found
+
+    monkeypatch.setattr(chain, "read", read_before)
+    found = verify(tmp_path, SIGNER)
+    assert (found.problems, found.uses) == ((), 1)
 
 
 def _bits(home: Path) -> list[tuple[Path, int]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,13 +15,12 @@ from hypercorn.config import Config
 
 from support.certificates import self_signed
 from support.servers import Server
-from support.services import free_port
 
 
 @contextmanager
 def http2_server(host: str = "127.0.0.1") -> Iterator[Server]:
     """Run a server that clients with prior knowledge reach in clear, under the name ``host``."""
-    with _serving(Server(host, free_port()), Config()) as server:
+    with _serving(Server(host), Config()) as server:
         yield server
 
 
@@ -34,13 +34,15 @@ def https2_server(directory: Path) -> Iterator[Server]:
     config = Config()
     config.certfile, config.keyfile = str(certificate), str(key)
     config.alpn_protocols = ["h2"]
-    with _serving(Server("localhost", free_port(), scheme="https"), config) as server:
+    with _serving(Server("localhost", scheme="https"), config) as server:
         yield server
 
 
 @contextmanager
 def _serving(server: Server, config: Config) -> Iterator[Server]:
-    config.bind = [f"127.0.0.1:{server.port}"]
+    listener = socket.create_server(("127.0.0.1", 0), backlog=128)  # hypercorn closes it
+    server.port = listener.getsockname()[1]
+    config.bind = [f"fd://{listener.detach()}"]
     loop = asyncio.new_event_loop()
     stopped, ready = asyncio.Event(), threading.Event()
 
@@ -57,11 +59,11 @@ def _serving(server: Server, config: Config) -> Iterator[Server]:
     thread = threading.Thread(target=run, daemon=True)
     thread.start()
     try:
-        assert ready.wait(10)
+        assert ready.wait(60)
         yield server
     finally:
         loop.call_soon_threadsafe(stopped.set)
-        thread.join(10)
+        thread.join(60)
         loop.close()
 
 

@@ -38,25 +38,26 @@ class Instrumented:
         self.provider.add_span_processor(SimpleSpanProcessor(self.exporter))
         if self._is_global:  # some instrumentations ask no other
             trace._TRACER_PROVIDER = self.provider
-        keytrail.instrument(Settings(pepper=Secret(PEPPER), home=self.home, **settings))
+        patient: dict[str, Any] = {"shutdown_timeout": 30.0, **settings}
+        keytrail.instrument(Settings(pepper=Secret(PEPPER), home=self.home, **patient))
         for instrumentor in self._instrumentors:
             instrumentor().instrument(tracer_provider=self.provider)
         return self.provider
 
-    def uses(self, number: int = 0, seconds: float = 10) -> list[dict[str, Any]]:
+    def uses(self, number: int = 0, seconds: float = 60) -> list[dict[str, Any]]:
         """Return what is journaled, once it is at least ``number`` uses."""
         audit = active_audit()
         assert audit is not None
         deadline = time.monotonic() + seconds
         while True:
-            assert audit.flush(5)
+            assert audit.flush(60)
             uses = uses_in(self.home)
             if len(uses) >= number:
                 return uses
             assert time.monotonic() < deadline, f"{len(uses)} uses, {number} expected"
             time.sleep(0.01)
 
-    def spans(self, number: int, seconds: float = 10) -> list[dict[str, Any]]:
+    def spans(self, number: int, seconds: float = 60) -> list[dict[str, Any]]:
         """Return the exported spans, once there are at least ``number``."""
         deadline = time.monotonic() + seconds
         while len(self.exporter.spans) < number:

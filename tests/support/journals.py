@@ -13,9 +13,16 @@ def lines_in(home: Path) -> list[dict[str, Any]]:
     return [
         json.loads(line)
         for segment in sorted(home.glob("live/*/*.ndjson"))
-        for line in segment.read_text("utf-8").splitlines(keepends=True)
-        if line.endswith("\n")
+        for line in _content(segment).splitlines(keepends=True)
+        if line.endswith(b"\n")
     ]
+
+
+def _content(segment: Path) -> bytes:
+    try:
+        return segment.read_bytes()
+    except FileNotFoundError:  # delivered and deleted meanwhile
+        return b""
 
 
 def uses_in(home: Path) -> list[dict[str, Any]]:
@@ -30,7 +37,7 @@ def last_uses_in(home: Path) -> list[dict[str, Any]]:
     return list(last.values())
 
 
-def await_uses(home: Path, number: int, seconds: float = 10) -> list[dict[str, Any]]:
+def await_uses(home: Path, number: int, seconds: float = 60) -> list[dict[str, Any]]:
     """Wait until at least ``number`` uses are on disk, and return them."""
     deadline = time.monotonic() + seconds
     while True:

@@ -90,7 +90,7 @@ def listening(
 
 class _Server(ThreadingHTTPServer):
     daemon_threads = True
-    request_queue_size = 128  # five, as it is otherwise, make the sixth wait for a second
+    request_queue_size = 128
 
     def handle_error(self, *_: Any) -> None:
         pass

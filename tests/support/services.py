@@ -11,7 +11,7 @@ import sys
 import time
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 APPS = Path(__file__).parents[1] / "apps"
@@ -61,7 +61,7 @@ def running(
     command: Sequence[str], environ: Mapping[str, str], port: int, cwd: Path = APPS
 ) -> Iterator[subprocess.Popen[str]]:
     """Run a server until the block ends, then stop it with SIGTERM."""
-    process = subprocess.Popen(
+    with subprocess.Popen(
         command,
         env=dict(environ),
         cwd=cwd,
@@ -69,35 +69,40 @@ def running(
         stderr=subprocess.STDOUT,
         text=True,
         pipesize=2**20,  # nobody reads it before the end
-    )
-    try:
-        _await_port(process, port)
-        yield process
-    finally:
-        stop(process)
+        start_new_session=True,
+    ) as process:
+        try:
+            _await_port(process, port)
+            yield process
+            stop(process)
+        finally:
+            with suppress(ProcessLookupError):  # its workers have ended too, as they should
+                os.killpg(process.pid, signal.SIGKILL)
 
 
 def stop(process: subprocess.Popen[str], number: int = signal.SIGTERM) -> str:
-    """Stop a process and return what it printed."""
+    """Stop a process, wait for the end of all that write to its output, and return that."""
     if process.poll() is None:
         process.send_signal(number)
     try:
         output, _ = process.communicate(timeout=60)
-    except ValueError:
+    except ValueError:  # it was stopped and read before
         return ""
+    except subprocess.TimeoutExpired:
+        process.kill()
+        raise
     return output
 
 
 def _await_port(process: subprocess.Popen[str], port: int) -> None:
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 180  # each worker of a server imports everything
     while time.monotonic() < deadline:
         if process.poll() is not None:
-            raise AssertionError(f"the service ended: {process.communicate()[0][-2000:]}")
+            raise AssertionError(f"the service ended: {stop(process)[-2000:]}")
         try:
             socket.create_connection(("127.0.0.1", port), timeout=0.2).close()
         except OSError:
             time.sleep(0.05)
         else:
             return
-    process.kill()
-    raise AssertionError(f"the service did not answer: {process.communicate()[0][-2000:]}")
+    raise AssertionError(f"the service did not answer: {stop(process)[-2000:]}")

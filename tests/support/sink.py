@@ -37,8 +37,8 @@ class Sink:
     bodies: list[bytes] = field(default_factory=list)
     spans: list[SunkSpan] = field(default_factory=list)
     status: int = 200
-    refused: int = 0
-    """Requests that were answered with another status."""
+    refused: list[SunkSpan] = field(default_factory=list)
+    """The spans of requests that were answered with another status."""
 
     @property
     def url(self) -> str:
@@ -49,7 +49,7 @@ class Sink:
         """Return the spans that are audit spans."""
         return [span for span in self.spans if "keytrail.schema_version" in span.attributes]
 
-    def await_audit_spans(self, number: int, seconds: float = 20) -> list[SunkSpan]:
+    def await_audit_spans(self, number: int, seconds: float = 60) -> list[SunkSpan]:
         """Wait until at least ``number`` audit spans have arrived, and return them."""
         deadline = time.monotonic() + seconds
         while len(found := self.audit_spans()) < number:
@@ -67,13 +67,14 @@ def otlp_sink() -> Iterator[Sink]:
 
         def do_POST(self) -> None:
             body = body_of(self)
-            if sink.status == 200:
+            status = sink.status
+            spans = _decode(body) if self.path == "/v1/traces" else ()
+            if status == 200:
                 sink.bodies.append(body)
-                if self.path == "/v1/traces":
-                    sink.spans.extend(_decode(body))
+                sink.spans.extend(spans)
             else:
-                sink.refused += 1
-            self.send_response(sink.status)
+                sink.refused.extend(spans)
+            self.send_response(status)
             self.send_header("Content-Length", "0")
             self.end_headers()
 

@@ -58,7 +58,7 @@ class Told:
 
     def end(self) -> str:
         """End it in an orderly way; return what it wrote to stderr."""
-        _, errors = self.process.communicate(timeout=30)
+        _, errors = self.process.communicate(timeout=120)
         assert self.process.returncode == 0, errors
         return errors
 
@@ -74,7 +74,7 @@ def told(home: Path, endpoint: str | None = None, **settings: str) -> Iterator[T
             KEYTRAIL_HOME=str(home),
             KEYTRAIL_PEPPER=PEPPER,
             KEYTRAIL_JOURNAL_INTERVAL="0.02",
-            KEYTRAIL_SHUTDOWN_TIMEOUT="3",
+            KEYTRAIL_SHUTDOWN_TIMEOUT="30",
             USED_KEY=K1,
             OTEL_TRACES_SAMPLER="always_off",
             **settings,

@@ -23,14 +23,14 @@ ORDER
 import requests
 
 def call(url):
-    requests.get(url, headers={{"X-API-Key": "{K1}"}}, timeout=30)
+    requests.get(url, headers={{"X-API-Key": "{K1}"}}, timeout=60)
 
 import sys
 greenlets = pool.Group()
 for number in range(20):
     greenlets.spawn(call, f"{{sys.argv[1]}}/{{number}}")
-greenlets.join(timeout=30, raise_error=True)
-keytrail.flush(20)
+greenlets.join(timeout=60, raise_error=True)
+keytrail.flush(60)
 """
 PATCH, ACTIVATE = "monkey.patch_all()", "import keytrail; keytrail.instrument()"
 
@@ -68,7 +68,7 @@ def test_patched_before_or_after_activation(
                 KEYTRAIL_OTLP_ENDPOINT=sink.url,
             ),
             check=True,
-            timeout=60,
+            timeout=120,
         )
     called = Counter(span.attributes["url.path"] for span in sink.audit_spans())
     assert called == {f"/{number}": 1 for number in range(20)}

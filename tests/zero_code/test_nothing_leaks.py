@@ -29,7 +29,7 @@ def _forms(key: str) -> set[bytes]:
 
 
 def _await_text(sink: Sink, *texts: bytes) -> None:
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while not all(any(text in body for body in sink.bodies) for text in texts):
         assert time.monotonic() < deadline, "the ordinary pipeline has not exported everything"
         time.sleep(0.05)
@@ -60,7 +60,7 @@ def test_no_key_in_traces_logs_or_journal(
             f"/nowhere/{K1}": {},
             "/boom": {"q": K1},
         }.items():
-            requests.get(running.url + path, params=params, headers=headers, timeout=10)
+            requests.get(running.url + path, params=params, headers=headers, timeout=60)
         await_uses(tmp_path, 7)
         _await_text(
             sink, b"ConnectError", b"it went wrong", b"refused?token=REDACTED", b"asked for http"

@@ -14,7 +14,7 @@ from support.journals import lines_in, uses_in
 from support.services import clean_environ
 
 BEGIN = f"""
-import os, socket, threading, httpx, keytrail
+import os, socket, threading, time, httpx, keytrail
 keytrail.instrument(journal_interval=60)
 
 def call(url="http://127.0.0.1:9/refused"):
@@ -30,6 +30,10 @@ def call_what_hangs():
     connection = silent.accept()[0]
     connection.recv(1)
     return silent, connection
+
+def slow_down_the_disk():
+    write = os.write
+    os.write = lambda *what: (time.sleep(0.7), write(*what))[1]
 
 def in_a_child(work):
     child = os.fork()
@@ -51,6 +55,7 @@ LEAVING = {
     ),
     "after a forked child did": ("call(); in_a_child(call); call()", {REFUSED: 3}, 2),
     "after a child that called nobody": ("call(); in_a_child(int); call()", {REFUSED: 2}, 1),
+    "while the disk is slow": ("slow_down_the_disk(); call()", {REFUSED: 1}, 1),
     "once uninstrumented": ("call(); keytrail.uninstrument(); call()", {REFUSED: 1}, 1),
     "having done nothing": ("", {}, 0),
 }
@@ -67,7 +72,7 @@ def test_what_was_seen_is_on_disk(how: str, tmp_path: Path) -> None:
         env=clean_environ(KEYTRAIL_HOME=str(home), KEYTRAIL_PEPPER=PEPPER),
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=120,
         check=False,
     )
     assert left.returncode == 3, left.stderr

@@ -62,7 +62,7 @@ def _run(mode: str, home: Path, *arguments: str, **environ: str) -> dict[str, An
         capture_output=True,
         text=True,
         check=True,
-        timeout=120,
+        timeout=240,
     )
     console, _, last = ran.stdout.rstrip("\n").rpartition("\n")
     told: dict[str, Any] = json.loads(last)

@@ -54,7 +54,7 @@ def test_sigterm_at_once_after_the_last_request_loses_nothing(server: str, tmp_p
     ) as running:
 
         def call(_: int) -> int:
-            answer = requests.get(f"{running.url}/ok/1", headers={"X-API-Key": K1}, timeout=10)
+            answer = requests.get(f"{running.url}/ok/1", headers={"X-API-Key": K1}, timeout=60)
             return answer.status_code
 
         with ThreadPoolExecutor(4) as pool:
@@ -65,7 +65,7 @@ def test_sigterm_at_once_after_the_last_request_loses_nothing(server: str, tmp_p
 
 
 def _begin_slow_request(port: int) -> contextlib.AbstractContextManager[object]:
-    wire = socket.create_connection(("127.0.0.1", port), timeout=10)
+    wire = socket.create_connection(("127.0.0.1", port), timeout=60)
     wire.sendall(b"GET /slow HTTP/1.1\r\nHost: h\r\nX-API-Key: %s\r\n\r\n" % K1.encode())
     return wire
 
@@ -82,7 +82,7 @@ def test_what_runs_at_sigterm_survives_the_kill_that_follows(
 ) -> None:
     """A server that waits for a request, until whoever stops it loses patience, has told of it."""
     with service("fastapi", tmp_path) as running, begin(running.port):
-        requests.get(f"{running.url}/ok/1", headers={"X-API-Key": K1}, timeout=10)
+        requests.get(f"{running.url}/ok/1", headers={"X-API-Key": K1}, timeout=60)
         await_uses(tmp_path, 1)
         running.process.terminate()
         uses = await_uses(tmp_path, 2)

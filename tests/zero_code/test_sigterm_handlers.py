@@ -46,7 +46,7 @@ for _ in range(20):
     call("http://127.0.0.1:9/refused")
 LAST
 print("ready", flush=True)
-time.sleep(30)
+time.sleep(120)
 """
 SET = "signal.signal(signal.SIGTERM, {})".format
 HANDLERS = {
@@ -95,7 +95,7 @@ def test_a_handler_is_called_and_nothing_is_lost(handler: str, tmp_path: Path) -
 
 def test_an_ignored_signal_stays_ignored(tmp_path: Path) -> None:
     """Where the application ignores SIGTERM, it still does, and goes on being audited."""
-    ignoring = SCRIPT.replace("time.sleep(30)", "input(); call('http://127.0.0.1:9/refused')")
+    ignoring = SCRIPT.replace("time.sleep(120)", "input(); call('http://127.0.0.1:9/refused')")
     script = (ignoring % K1).replace("BEFORE", SET("signal.SIG_IGN"))
     process = subprocess.Popen(
         [sys.executable, "-c", script.replace("AFTER", "").replace("LAST", "")],
@@ -107,6 +107,6 @@ def test_an_ignored_signal_stays_ignored(tmp_path: Path) -> None:
     assert process.stdout is not None
     assert process.stdout.readline() == "ready\n"
     process.terminate()
-    process.communicate("go on\n", timeout=20)
+    process.communicate("go on\n", timeout=60)
     assert process.returncode == 0
     assert len(uses_in(tmp_path)) == 22

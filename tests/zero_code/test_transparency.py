@@ -40,7 +40,7 @@ REQUESTS: dict[str, tuple[bytes, bytes]] = {
 
 def _answer(port: int, path: bytes, headers: bytes) -> bytes:
     """Return the raw answer without its date."""
-    with socket.create_connection(("127.0.0.1", port), timeout=10) as wire:
+    with socket.create_connection(("127.0.0.1", port), timeout=60) as wire:
         wire.sendall(
             b"GET %s HTTP/1.1\r\nHost: h\r\n%s\r\nConnection: close\r\n\r\n" % (path, headers)
         )

@@ -62,7 +62,7 @@ def test_both_directions_carry_the_attributes_in_every_convention(
                 f"{running.url}/{path}",
                 params={"url": f"{running.url}/ok/1"},
                 headers={"X-API-Key": K1},
-                timeout=10,
+                timeout=60,
             )
             assert answer.json() == {"status": 200}
         spans = sink.await_audit_spans(3 * len(paths))
@@ -83,7 +83,7 @@ def test_keytrail_run_does_the_same(tmp_path: Path) -> None:
             f"{running.url}/requests",
             params={"url": f"{running.url}/status/403"},
             headers={"Authorization": f"Bearer {K1}"},
-            timeout=10,
+            timeout=60,
         )
         uses = await_uses(tmp_path, 3)
     assert [
@@ -112,7 +112,7 @@ def test_one_percent_sampler_loses_no_use(sink: Sink, tmp_path: Path) -> None:
                     f"{running.url}/requests",
                     params={"url": f"{running.url}/ok/1"},
                     headers={"X-API-Key": K1},
-                    timeout=10,
+                    timeout=60,
                 )
         uses = await_uses(tmp_path, 3 * number)
         sampled = {(use["trace_id"], use["span_id"]) for use in uses if use["sampled"]}
@@ -137,7 +137,7 @@ def test_late_promoted_calls_look_like_recorded_ones(sink: Sink, tmp_path: Path)
                 f"{running.url}/httpx",
                 params={"url": f"{sink.url}/v1/nothing"},
                 headers={"X-API-Key": K1},
-                timeout=10,
+                timeout=60,
             )
             outgoing = [u for u in await_uses(home, 2) if u["direction"] == "outgoing"]
         rows.append(outgoing[0])
@@ -161,7 +161,7 @@ def test_sdk_limits_change_nothing_in_the_journal(tmp_path: Path) -> None:
                 f"{running.url}/requests",
                 params={"url": f"{running.url}/ok/{'long' * 30}"},
                 headers={"X-API-Key": K1, "User-Agent": "agent" * 20},
-                timeout=10,
+                timeout=60,
             )
             rows.append(await_uses(home, 3))
     volatile = {"time", "trace_id", "span_id", "parent_span_id", "duration", "span", "attributes"}

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from keytrail.demo.check import Counted
 
-_PATIENCE: Final = 60.0
+_PATIENCE: Final = 180.0
 
 
 def run(directory: Path, requests: int, keep: bool, talk: Console, page: Console) -> list[str]:
@@ -65,7 +65,7 @@ def run(directory: Path, requests: int, keep: bool, talk: Console, page: Console
 
 
 def _awaited(jaeger: Jaeger, expected: Counter[Counted]) -> Counter[Counted]:
-    """Return the uses that Jaeger has, once they are as many as were sent, or after a minute."""
+    """Return the uses that Jaeger has, once they are as many as were sent, or after minutes."""
     deadline = time.monotonic() + _PATIENCE
     while (
         found := jaeger.uses(semconv.SCHEMA_VERSION, semconv.SCHEMA)

@@ -20,8 +20,8 @@ from keytrail.demo.errors import DemoError
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-START_TIMEOUT = 60.0
-STOP_TIMEOUT = 20.0
+START_TIMEOUT = 120.0
+STOP_TIMEOUT = 60.0
 WATCHED = (sys.executable, "-c", "from keytrail.cli import main; main()", "run", "--")
 """``keytrail run --`` before a command is all that it takes to record the use of its API keys."""
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
+import fcntl
 import os
 from typing import TYPE_CHECKING, Any, Final
 
@@ -10,7 +13,7 @@ from keytrail.journal.records import encode_record
 from keytrail.journal.segment import now, private_directory
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
 DELIVERED: Final = "delivered.ndjson"
@@ -31,8 +34,7 @@ def note_delivered(home: Path, note: Mapping[str, Any]) -> None:
         OSError: the home cannot be written.
 
     """
-    _append(home / DELIVERED, to_line({"time": now(), **note}))
-    _shorten(home / DELIVERED, MAX_DELIVERED_BYTES)
+    _append(home / DELIVERED, to_line({"time": now(), **note}), MAX_DELIVERED_BYTES)
 
 
 def keep_records(home: Path, lines: Sequence[bytes]) -> None:
@@ -43,19 +45,7 @@ def keep_records(home: Path, lines: Sequence[bytes]) -> None:
 
     """
     if lines:
-        _append(home / RECORDS, b"".join(lines))
-        _shorten(home / RECORDS, MAX_RECORDS_BYTES)
-
-
-def _shorten(path: Path, most: int) -> None:
-    """Let the older half go of a file with more than ``most`` bytes."""
-    if path.stat().st_size <= most:
-        return
-    lines = path.read_bytes().splitlines(keepends=True)
-    shorter = path.with_suffix(".shorter")
-    shorter.unlink(missing_ok=True)
-    _append(shorter, b"".join(lines[len(lines) // 2 :]))
-    shorter.replace(path)
+        _append(home / RECORDS, b"".join(lines), MAX_RECORDS_BYTES)
 
 
 def keep_refused(home: Path, segment: str, lines: Sequence[bytes], **note: Any) -> None:
@@ -89,10 +79,35 @@ def _forget_oldest(directory: Path) -> None:
         total -= sizes[path].st_size
 
 
-def _append(path: Path, data: bytes) -> None:
-    descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
-    try:
-        os.fchmod(descriptor, 0o600)
-        os.write(descriptor, data)
-    finally:
-        os.close(descriptor)
+def _append(path: Path, data: bytes, most: int | None = None) -> None:
+    """Write ``data`` at the end; of a file with more than ``most`` bytes the older half goes."""
+    with _alone(path) as descriptor:
+        size = os.fstat(descriptor).st_size
+        if os.write(descriptor, data) < len(data):
+            os.ftruncate(descriptor, size)
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        if most is not None and size + len(data) > most:
+            _shorten(path)
+
+
+@contextlib.contextmanager
+def _alone(path: Path) -> Iterator[int]:
+    """Open ``path`` for appending and keep the processes that share the home out meanwhile."""
+    while True:
+        descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+        try:
+            os.fchmod(descriptor, 0o600)
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            if os.fstat(descriptor).st_nlink:  # nobody has put another in its place
+                yield descriptor
+                return
+        finally:
+            os.close(descriptor)
+
+
+def _shorten(path: Path) -> None:
+    lines = path.read_bytes().splitlines(keepends=True)
+    shorter = path.with_suffix(".shorter")
+    shorter.unlink(missing_ok=True)
+    _append(shorter, b"".join(lines[len(lines) // 2 :]))
+    shorter.replace(path)

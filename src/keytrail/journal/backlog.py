@@ -88,27 +88,33 @@ class Backlog:
         self._catch_up()
 
     def _catch_up(self) -> None:
-        while self._position < self._cursor.offset and (lines := list(self._lines())):
-            for offset, line in lines:
-                if not self._read_record(line) and offset < self._cursor.offset:
-                    with contextlib.suppress(ValueError, KeyError, TypeError):
-                        self._confirmed(json.loads(line)["time"])
+        for offset, line in self._to_end():
+            if offset >= self._cursor.offset:
+                break
+            if not self._read_record(line):
+                with contextlib.suppress(ValueError, KeyError, TypeError):
+                    self._confirmed(json.loads(line)["time"])
         self._position = self._cursor.offset
 
     def read(self, clock: float) -> bool:
-        """Read whole lines behind the writer; return whether there were any."""
-        if len(self._waiting) >= MAX_WAITING:
+        """Read whole lines behind the writer; return whether there were no more of them."""
+        if self.is_full:
             return False
-        found = False
+        before = self._position
         for offset, line in self._lines():
-            found = True
             if self._read_record(line):
                 continue
             entry = Line(offset, offset + len(line), clock)
             if self._hold and _SAMPLED in line:
                 self._hold_back(entry, line)
             self._waiting[offset] = entry
-        return found
+        return self._position == before
+
+    def _to_end(self) -> Iterator[tuple[int, bytes]]:
+        before = -1
+        while before != self._position:
+            before = self._position
+            yield from self._lines()
 
     def _lines(self) -> Iterator[tuple[int, bytes]]:
         """Yield the next whole lines with their offsets; a torn tail stays unread."""
@@ -120,7 +126,7 @@ class Backlog:
             offset = self._position
             self._position += len(line)
             yield offset, line
-            if len(self._waiting) >= MAX_WAITING:
+            if self.is_full:
                 return
 
     def _read_record(self, line: bytes) -> bool:
@@ -207,6 +213,11 @@ class Backlog:
         self._cursor.advance(next(iter(self._waiting), self._position))
 
     @property
+    def is_full(self) -> bool:
+        """Whether nothing more is read before some of it is confirmed."""
+        return len(self._waiting) >= MAX_WAITING
+
+    @property
     def is_settled(self) -> bool:
         """Whether everything that was read is confirmed."""
         return not self._waiting
@@ -225,9 +236,7 @@ class Backlog:
         """Return how many uses are not confirmed; reads to the end."""
         uses = len(self._waiting)
         self._waiting.clear()
-        while lines := list(self._lines()):
-            uses += sum(not self._read_record(line) for _, line in lines)
-        return uses
+        return uses + sum(not self._read_record(line) for _, line in self._to_end())
 
     def remove(self) -> None:
         """Delete the segment, then its sidecar, so that a crash between leaves no doubt."""

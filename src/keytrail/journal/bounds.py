@@ -7,11 +7,13 @@ import os
 import time
 from typing import TYPE_CHECKING, Final
 
-from keytrail.journal.cursor import confirmed, is_taken, sidecar
+from keytrail.journal.cursor import Cursor, confirmed, is_taken, sidecar
 from keytrail.journal.segment import (
-    LIVE,
     Found,
+    hold,
     holds_strangers,
+    live_days,
+    live_files,
     segments,
     uses_in,
     utc_day,
@@ -95,23 +97,38 @@ class Bounds:
         for segment in found:
             if segment.state == "open":
                 continue
-            if segment.start < oldest and _last_written(segment) < oldest:
+            if segment.start < oldest and segment.changed < oldest:
                 self._delete(segment, "expired")
             elif self._full(size):
                 strangers = holds_strangers(segment.path)
                 self._delete(segment, "folded" if strangers else "journal_full")
 
     def _delete(self, segment: Found, reason: Reason) -> None:
-        """Who answers for a segment's delivery sees it go and books it; else that falls to us."""
+        """Delete a segment that nobody else holds, and book what goes with it, once."""
+        descriptor = hold(segment.path)
+        if descriptor is None:
+            return
         try:
-            booked = is_taken(segment.path)
-            uses = 0 if booked else uses_in(segment.path, confirmed(segment.path))
+            self._take_out(segment, reason)
+        finally:
+            os.close(descriptor)
+
+    def _take_out(self, segment: Found, reason: Reason) -> None:
+        """Who answers for a segment's delivery sees it go and books it; else that falls to us."""
+        cursor = Cursor.take(segment.path)
+        booked = cursor is None and sidecar(segment.path).exists()
+        try:
+            offset = confirmed(segment.path)
+            uses = 0 if booked else uses_in(segment.path, offset)
             if reason == "folded":
-                self._strangers.fold_segment(segment.path, confirmed(segment.path))
+                self._strangers.fold_segment(segment.path, offset)
             segment.path.unlink()
             sidecar(segment.path).unlink(missing_ok=True)
         except OSError:
             return
+        finally:
+            if cursor is not None:
+                cursor.close()
         self._bytes -= segment.size
         if uses:
             self._accounting.saw(uses)
@@ -120,18 +137,14 @@ class Bounds:
 
 def _tidy(home: Path, today: str) -> None:
     """Remove what a crash or a deletion left behind: sidecars without segment, empty days."""
-    for path in (home / LIVE).glob("*/*.cursor"):
+    for path in live_files(home, ".cursor"):
         segment = path.with_suffix("")
         if not segment.exists() and not is_taken(segment):
             path.unlink(missing_ok=True)
-    for day in (home / LIVE).glob("*"):
+    for day in live_days(home):
         if day.name < today:
             with contextlib.suppress(OSError):
                 day.rmdir()
-
-
-def _last_written(segment: Found) -> int:
-    return segment.path.stat().st_mtime_ns
 
 
 def _last_tenth(home: Path) -> bool:

@@ -60,7 +60,7 @@ class Delivery:
         self._accounting = accounting
         self._hold = hold
         self._begin()
-        if any((home / segment.LIVE).glob("*/*.cursor")):
+        if segment.live_files(home, ".cursor"):
             self._start()
 
     def _begin(self) -> None:
@@ -191,13 +191,13 @@ class Delivery:
             return True
         closed = backlog.is_closed
         while True:
-            more = backlog.read(time.monotonic())
+            at_end = backlog.read(time.monotonic())
             self._dispatch.settle(backlog, self._accepted)
             if not self._dispatch.send(backlog, draining=draining):
                 return False
-            if not more:
+            if at_end or backlog.is_full:
                 break
-        if closed and backlog.is_settled:
+        if closed and at_end and backlog.is_settled:
             self._finish(backlog)
         return True
 

@@ -162,18 +162,23 @@ class Journal(Generic[Item]):
 
     @property
     def is_at_work(self) -> bool:
-        """Whether a use was put in this process, and the journal is not closed."""
-        return self._queue.is_open and self.accounting.snapshot().seen > 0
+        """Whether a use was put in this process, and it is not written or its segment not ended."""
+        begun = self._writer.has_begun or self._strangers_writer.has_begun
+        return self.accounting.snapshot().seen > 0 and (self._queue.is_open or begun)
 
-    def close(self, timeout: float) -> bool:
+    def close(self, timeout: float, *, to_write: float = 0.0) -> bool:
         """Flush, deliver what can be within ``timeout`` seconds, and write the stop record.
 
-        Returns whether nothing was left to do. A use put later is written at once.
+        The disk gets ``to_write`` seconds where that is more. Returns whether nothing was left to
+        do. A use put later is written at once.
         """
-        deadline = time.monotonic() + timeout
-        done = self._queue.close(timeout) and self._queue.alone(self._end_segments)
+        begun = time.monotonic()
+        written_by = begun + max(timeout, to_write)
+        done = self._queue.close(max(timeout, to_write)) and self._queue.alone(
+            self._end_segments, max(0.0, written_by - time.monotonic())
+        )
         if self._delivery is not None:
-            done = self._delivery.close(max(0, deadline - time.monotonic())) and done
+            done = self._delivery.close(max(0, begun + timeout - time.monotonic())) and done
         return done
 
     def origin_id(self, span: ReadableSpan) -> str:

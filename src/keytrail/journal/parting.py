@@ -2,7 +2,8 @@
 
 That an endpoint refuses is the uses' fault only if it takes others. Proof is that it takes some of
 the same batch, or, where it speaks of the content, a request with nothing in it. Without proof they
-wait: a wrong URL must not empty the journal.
+wait: a wrong URL must not empty the journal. What was refused alone before there was proof is sent
+once more: the endpoint may have come back in between.
 """
 
 from __future__ import annotations
@@ -52,26 +53,28 @@ def part(batch: Sequence[T], send: Callable[[Sequence[T]], Answer]) -> Parted[T]
         answer = send(piece)
         if answer.meaning == "taken":
             found.taken.append((piece, answer))
-            proven = True
-            continue
-        found.last = answer
-        if answer.meaning in ("later", "closed"):
-            found.left += piece
-            break
-        refusals += 1
-        proven = proven or _takes_an_empty_one(answer, refusals, send)
-        middle = len(piece) // 2
-        if middle:
-            pieces += [piece[:middle], piece[middle:]]
         else:
-            suspects += piece
+            found.last = answer
+            if answer.meaning in ("later", "closed"):
+                found.left += piece
+                break
+            refusals += 1
+            middle = len(piece) // 2
+            if middle:
+                pieces += [piece[:middle], piece[middle:]]
+            else:
+                suspects += piece
+        if not proven and _is_proof(answer, refusals, send):
+            proven = True
+            pieces += [[suspect] for suspect in suspects]
+            suspects.clear()
     found.left += [item for piece in pieces for item in piece]
     (found.refused if proven else found.left).extend(suspects)
     return found
 
 
-def _takes_an_empty_one(
-    answer: Answer, refusals: int, send: Callable[[Sequence[T]], Answer]
-) -> bool:
-    """Return whether the endpoint would take a request without uses; asked once for a batch."""
+def _is_proof(answer: Answer, refusals: int, send: Callable[[Sequence[T]], Answer]) -> bool:
+    """Return whether the endpoint takes requests; one without uses is tried once for a batch."""
+    if answer.meaning == "taken":
+        return True
     return refusals == 1 and answer.meaning == "refused" and send([]).meaning == "taken"

@@ -108,10 +108,10 @@ class AuditQueue(Generic[Item]):
         if self._thread is not None or not self._starting.acquire(blocking=False):
             return True
         try:
-            thread = native.Thread(self._run, "keytrail-audit")
-            thread.start()
-            self._thread = thread
+            self._thread = native.Thread(self._run, "keytrail-audit")
+            self._thread.start()
         except RuntimeError:  # the interpreter shuts down
+            self._thread = None
             return False
         finally:
             self._starting.release()
@@ -129,6 +129,8 @@ class AuditQueue(Generic[Item]):
         self._wake.put(None)
         deadline = time.monotonic() + timeout
         while self._rounds_ended < round_to_await:
+            if not self._thread.is_alive():  # somebody closes meanwhile
+                return self.flush(0)
             if time.monotonic() >= deadline:
                 return False
             native.sleep(_GLANCE)
@@ -136,8 +138,8 @@ class AuditQueue(Generic[Item]):
 
     @property
     def is_open(self) -> bool:
-        """Whether :meth:`close` was not called yet."""
-        return not self._closed
+        """Whether :meth:`close` was not called yet, or had no time for all that waited."""
+        return not self._closed or not self._is_empty() or self._writing.locked()
 
     def close(self, timeout: float) -> bool:
         """Flush and end the thread; later uses are written by whoever puts them."""
@@ -146,14 +148,18 @@ class AuditQueue(Generic[Item]):
         self._wake.put(None)
         return written
 
-    def alone(self, action: Callable[[], None]) -> bool:
-        """Run ``action`` while nobody writes; return whether that was possible at once."""
-        if not self._writing.acquire(blocking=False):
-            return False
+    def alone(self, action: Callable[[], None], timeout: float = 0) -> bool:
+        """Run ``action`` while nobody writes; return whether that was possible in time."""
+        deadline = time.monotonic() + timeout
+        while not self._writing.acquire(blocking=False):
+            if time.monotonic() >= deadline:
+                return False
+            native.sleep(_GLANCE)
         try:
             action()
         finally:
             self._writing.release()
+        self._write_late()
         return True
 
     def _is_empty(self) -> bool:
@@ -167,6 +173,12 @@ class AuditQueue(Generic[Item]):
             round_begun = self._rounds_begun = self._rounds_begun + 1
             self._round()
             self._rounds_ended = round_begun
+        self._write_late()
+
+    def _write_late(self) -> None:
+        """Write what somebody put after the end while another was at it, and left to that one."""
+        if self._closed and not self._is_empty():
+            self._drain()
 
     def _drain(self) -> None:
         """Write all that waits; where another thread is at it, that one sees ours too."""
@@ -178,6 +190,8 @@ class AuditQueue(Generic[Item]):
         if not self._writing.acquire(blocking=False):
             return False
         try:
+            if self._closed and self._is_empty():
+                return True  # nothing begins a segment when they have been ended
             self._kept = self._written(self._kept)
             self._write_running()
             for _ in range(0, self._items.qsize(), BATCH):

@@ -17,6 +17,8 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal
 
+from keytrail import native
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
@@ -26,6 +28,9 @@ SUFFIX: Final = ".ndjson"
 _DENIED: Final = "denied"
 RECORD_START: Final = b'{"record":'
 """What begins every line that is not a use."""
+
+_LOOKS: Final = 20
+_MOMENT: Final = 0.002
 
 State = Literal["open", "closed"]
 
@@ -69,6 +74,7 @@ class Segment:
             opening.rename(path)
         except OSError:
             os.close(descriptor)
+            opening.unlink(missing_ok=True)
             raise
         return cls(path, descriptor)
 
@@ -132,6 +138,8 @@ class Found:
     path: Path
     state: State
     size: int
+    changed: int
+    """When it was written last, Unix nanoseconds."""
     day: str
     start: int
     """When its writer began it, Unix nanoseconds."""
@@ -140,11 +148,38 @@ class Found:
 def segments(home: Path) -> list[Found]:
     """Return every segment under ``home``, the oldest first; none where there is no journal."""
     found = []
-    for path in (home / LIVE).glob(f"*/*{SUFFIX}"):
+    for path in live_files(home, SUFFIX):
         with contextlib.suppress(FileNotFoundError):
-            size = path.stat().st_size
-            found.append(Found(path, state(path), size, path.parent.name, _start(path)))
+            status = path.stat()
+            found.append(
+                Found(
+                    path,
+                    state(path),
+                    status.st_size,
+                    status.st_mtime_ns,
+                    path.parent.name,
+                    _start(path),
+                )
+            )
     return sorted(found, key=lambda segment: (segment.start, segment.path.name))
+
+
+def live_files(home: Path, suffix: str) -> list[Path]:
+    """Return the files of every day whose names end so; what goes meanwhile may be among them."""
+    return [path for day in live_days(home) for path in _listed(day) if path.name.endswith(suffix)]
+
+
+def live_days(home: Path) -> list[Path]:
+    """Return what stands in the directory of days."""
+    return _listed(home / LIVE)
+
+
+def _listed(directory: Path) -> list[Path]:
+    """Unlike ``glob``, bear a directory that is removed between being found and being listed."""
+    try:
+        return list(directory.iterdir())
+    except (FileNotFoundError, NotADirectoryError, PermissionError):
+        return []
 
 
 def holds_strangers(path: Path) -> bool:
@@ -169,6 +204,38 @@ def state(path: Path) -> State:
         os.close(descriptor)
 
 
+def hold(path: Path) -> int | None:
+    """Return a descriptor that holds a closed segment, which counts as open for as long.
+
+    ``None`` where it is no longer there, or somebody's who writes, seals or deletes it. Whoever
+    looks whether it is closed has it for a moment: that is waited for.
+    """
+    try:
+        descriptor = os.open(path, os.O_RDWR)
+    except OSError:
+        return None
+    if _locks(descriptor) and os.fstat(descriptor).st_nlink:
+        return descriptor
+    os.close(descriptor)
+    return None
+
+
+def _locks(descriptor: int) -> bool:
+    for _ in range(_LOOKS):
+        if _locks_at_once(descriptor):
+            return True
+        native.sleep(_MOMENT)
+    return False
+
+
+def _locks_at_once(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True
+
+
 def is_locked(descriptor: int) -> bool:
     """Return whether another open file holds the exclusive lock."""
     try:
@@ -181,15 +248,17 @@ def is_locked(descriptor: int) -> bool:
 
 def uses_in(path: Path, offset: int = 0) -> int:
     """Return how many uses stand in whole lines from ``offset`` on."""
-    return sum(not line.startswith(RECORD_START) for line in _whole_lines(path, offset))
+    return sum(not line.startswith(RECORD_START) for _, line in whole_lines(path, offset))
 
 
-def _whole_lines(path: Path, offset: int) -> Iterator[bytes]:
+def whole_lines(path: Path, offset: int = 0) -> Iterator[tuple[int, bytes]]:
+    """Yield the lines that have an end, from ``offset`` on, each with where it begins."""
     with path.open("rb") as file:
         file.seek(offset)
         for line in file:
             if line.endswith(b"\n"):
-                yield line
+                yield offset, line
+            offset += len(line)
 
 
 def _start(path: Path) -> int:

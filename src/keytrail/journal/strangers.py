@@ -16,7 +16,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any, Final
 
 from keytrail.journal.records import encode_record
-from keytrail.journal.segment import RECORD_START, holds_strangers, segments
+from keytrail.journal.segment import RECORD_START, holds_strangers, segments, whole_lines
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -96,12 +96,11 @@ class Strangers:
         found = [segment.path for segment in segments(self._home)]
         self._read = {path: self._read.get(path, 0) for path in found if not holds_strangers(path)}
         for path in self._read:
-            with contextlib.suppress(OSError), path.open("rb") as file:
-                file.seek(self._read[path])
-                for line in file:
+            with contextlib.suppress(OSError):
+                for begin, line in whole_lines(path, self._read[path]):
                     if _SUCCESS in line:
                         _remember(self._known, _KEY.search(line), MAX_KNOWN)
-                self._read[path] = file.tell()
+                    self._read[path] = begin + len(line)
 
     def fold(self, lines: Sequence[bytes]) -> None:
         """Count uses that are not, or no longer, kept one by one."""

@@ -225,6 +225,11 @@ class Writer:
                     HINTS[reason],
                 )
 
+    @property
+    def has_begun(self) -> bool:
+        """Whether there is a segment that has no end yet."""
+        return self._segment is not None
+
     def close(self) -> None:
         """End the segment with a ``stop`` record, where there is one."""
         if self._segment is None and self._strangers is not None and self._strangers.has_folded:

@@ -23,6 +23,8 @@ STATUSES: Final = {"success": 200, "denied": 401, "missing": 404, "broken": 500}
 """Outcome → what the other side answers."""
 SILENCE: Final = 0.15
 """Seconds that a client waits for the server that never answers."""
+PATIENCE: Final = 60.0
+"""Seconds that it waits for everything else."""
 
 
 class Call(NamedTuple):
@@ -30,6 +32,8 @@ class Call(NamedTuple):
 
     url: str
     headers: dict[str, str]
+    wait: float = PATIENCE
+    """Seconds for the answer."""
 
 
 class Addresses(NamedTuple):
@@ -90,13 +94,15 @@ CARRIERS: Final[dict[str, Callable[[str, str], Call]]] = {
 def _with_requests(call: Call) -> None:
     import requests
 
-    requests.get(call.url, headers=call.headers, timeout=SILENCE).raise_for_status()
+    timeout = (PATIENCE, call.wait)
+    requests.get(call.url, headers=call.headers, timeout=timeout).raise_for_status()
 
 
 def _with_httpx(call: Call) -> None:
     import httpx
 
-    with httpx.Client(timeout=SILENCE, verify=False) as client:  # noqa: S501 - nothing answers
+    timeout = httpx.Timeout(PATIENCE, read=call.wait)
+    with httpx.Client(timeout=timeout, verify=False) as client:  # noqa: S501 - nothing answers
         client.get(call.url, headers=call.headers).raise_for_status()
 
 
@@ -104,7 +110,8 @@ def _with_async_httpx(call: Call) -> None:
     import httpx
 
     async def send() -> None:
-        async with httpx.AsyncClient(timeout=SILENCE, verify=False) as client:  # noqa: S501
+        timeout = httpx.Timeout(PATIENCE, read=call.wait)
+        async with httpx.AsyncClient(timeout=timeout, verify=False) as client:  # noqa: S501
             (await client.get(call.url, headers=call.headers)).raise_for_status()
 
     asyncio.run(send())
@@ -113,8 +120,9 @@ def _with_async_httpx(call: Call) -> None:
 def _with_urllib3(call: Call) -> None:
     import urllib3
 
+    timeout = urllib3.Timeout(connect=PATIENCE, read=call.wait)
     with urllib3.PoolManager() as pool:
-        answer = pool.request("GET", call.url, headers=call.headers, timeout=SILENCE, retries=False)
+        answer = pool.request("GET", call.url, headers=call.headers, timeout=timeout, retries=False)
     if answer.status >= 400:
         raise ClientError(f"{answer.status} from {call.url}")
 
@@ -130,7 +138,7 @@ CLIENTS: Final[dict[str, Callable[[Call], None]]] = {
 FAILURES: Final[dict[str, Callable[[Call], Call]]] = {
     "refused": lambda call: call,
     "refused over TLS": lambda call: call,
-    "timeout": lambda call: call,
+    "timeout": lambda call: call._replace(wait=SILENCE),
     "invalid header": lambda call: Call(
         call.url, {name: f"{value}\n" for name, value in call.headers.items()}
     ),

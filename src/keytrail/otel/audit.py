@@ -139,16 +139,18 @@ class Audit:
 
     @property
     def is_at_work(self) -> bool:
-        """Whether this process has seen a use, and the journal is not closed."""
+        """Whether this process has seen a use, and not all that is to be written of it is."""
         return bool(self.open) or self.journal.is_at_work
 
     def close(self, timeout: float | None = None) -> None:
         """Write, deliver what can be within ``timeout`` (default: the shutdown timeout), and stop.
 
-        What still runs is told as it stands.
+        The disk gets the whole shutdown timeout: a process that gets little of a busy machine needs
+        a second for what is a few milliseconds of work. What still runs is told as it stands.
         """
         self.open.want_all()
-        self.journal.close(self.settings.shutdown_timeout if timeout is None else timeout)
+        most = self.settings.shutdown_timeout
+        self.journal.close(most if timeout is None else timeout, to_write=most)
 
     def _begin_again(self) -> None:
         """Leave to the parent, in a forked child, what was running there."""

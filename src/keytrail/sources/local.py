@@ -71,11 +71,11 @@ class LocalSource:
     def reading(self) -> Iterator[Source]:
         """Open the store once for several questions."""
         try:
-            store = Store(self._home, memory=MUCH_MEMORY)
-        except StoreError as error:
-            raise CannotAnswer(str(error)) from None
-        with closing(store):
-            yield _OneReading(self._home, self._limits, store)
+            reading = _OneReading(self._home, self._limits)
+        except (StoreError, *_UNREADABLE) as error:
+            raise CannotAnswer(_unreadable(self._home, error)) from None
+        with closing(reading):
+            yield reading
 
     def _read(self, query: Query) -> Found:
         """Read again where a segment was delivered and deleted under the query."""
@@ -83,11 +83,15 @@ class LocalSource:
             for _ in range(_READINGS - 1):
                 with suppress(duckdb.IOException):
                     return self._read_once(query)
+                self._open_again()
             return self._read_once(query)
         except duckdb.InterruptException:
             raise CannotAnswer(_TOO_SLOW) from None
         except (StoreError, *_UNREADABLE) as error:
             raise CannotAnswer(_unreadable(self._home, error)) from None
+
+    def _open_again(self) -> None:
+        """Nothing stays open between two attempts either."""
 
     def _read_once(self, query: Query) -> Found:
         now = time.time_ns()
@@ -105,11 +109,19 @@ class LocalSource:
 
 
 class _OneReading(LocalSource):
-    """The journal as it was when it was opened; its rows are read at once."""
+    """The journal as it was when it was opened, or had to be again; its rows are read at once."""
 
-    def __init__(self, home: Path, limits: Limits, store: Store) -> None:
+    def __init__(self, home: Path, limits: Limits) -> None:
         super().__init__(home, limits)
-        self._store = store
+        self._store = Store(home, memory=MUCH_MEMORY)
+
+    def close(self) -> None:
+        """Give the store back."""
+        self._store.close()
+
+    def _open_again(self) -> None:
+        self._store.close()
+        self._store = Store(self._home, memory=MUCH_MEMORY)
 
     def _read_once(self, query: Query) -> Found:
         now = time.time_ns()

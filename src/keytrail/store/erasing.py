@@ -87,11 +87,7 @@ def erase(
                 _rewrite(connection, ledger, hits, target, pattern, note)
         if not only_count:
             _clean_refused(home, pattern)
-        left = tuple(
-            str(found.path)
-            for found in segments(home)
-            if re.search(pattern.encode(), found.path.read_bytes())
-        )
+        left = _left(home, pattern)
     return Erased(sum(hit.uses for hit in hits), len(hits), left)
 
 
@@ -181,10 +177,23 @@ def _redacted(name: str, pattern: str) -> str:
     return f"regexp_replace({once}, {quoted(pattern)}, {replacement}, 'g')"
 
 
+def _left(home: Path, pattern: str) -> tuple[str, ...]:
+    sought = re.compile(pattern.encode())
+    return tuple(str(found.path) for found in segments(home) if sought.search(_content(found.path)))
+
+
+def _content(path: Path) -> bytes:
+    """Return what stands in a file of the journal; nothing where it has just been deleted."""
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        return b""
+
+
 def _clean_refused(home: Path, pattern: str) -> None:
     sought = re.compile(pattern.encode())
     for path in (home / "refused").glob("*"):
-        lines = path.read_bytes().splitlines(keepends=True)
+        lines = _content(path).splitlines(keepends=True)
         kept = [line for line in lines if not sought.search(line)]
         if len(kept) < len(lines):
             disk.replace(path, b"".join(kept))

@@ -7,6 +7,8 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any, Final
 
+import duckdb
+
 from keytrail.journal.codec import decode
 from keytrail.journal.columns import COLUMNS
 from keytrail.journal.records import UNKNOWN, Origin, read_origin
@@ -53,7 +55,11 @@ def _line(row: dict[str, Any]) -> dict[str, Any]:
 
 
 def spans(store: Store, where: str, values: Sequence[object]) -> Iterator[ReadableSpan | None]:
-    """Yield the uses that match ``where`` as the spans they were; ``None`` for what was none."""
+    """Yield the uses that match ``where`` as the spans they were; ``None`` for what was none.
+
+    Raises:
+        duckdb.IOException: a segment has gone away.
+    """
     origins = dict(_origins(store))
     for line in lines(store, where, values):
         yield _span(line, origins)
@@ -89,5 +95,12 @@ def _origin_lines(store: Store) -> Iterator[str | bytes]:
         yield from (text for (text,) in rows)
     for path in store.paths:
         if not path.endswith(_PARQUET):
-            with open(path, "rb") as segment:
-                yield from (line for line in segment if line.startswith(RECORD_START))
+            yield from _records_in(path)
+
+
+def _records_in(path: str) -> Iterator[bytes]:
+    try:
+        with open(path, "rb") as segment:
+            yield from (line for line in segment if line.startswith(RECORD_START))
+    except FileNotFoundError:
+        raise duckdb.IOException(f"{path} has been delivered or sealed meanwhile") from None

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from contextlib import closing, contextmanager
+import os
+from contextlib import closing, contextmanager, suppress
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import duckdb
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _ROWS_AT_ONCE: Final = 2000
+_ATTEMPTS: Final = 5
 _KEYS: Final = """
 CREATE TEMP VIEW keys AS
 SELECT key, arg_max(key_id, time) AS key_id, arg_max(key_name, time) AS key_name,
@@ -44,24 +46,53 @@ class Table(NamedTuple):
 def asked(home: Path, sql: str) -> Iterator[Table]:
     """Answer one SELECT over ``uses``, ``keys`` and ``gaps`` of ``home``.
 
-    The statement can read these and the files they stand in, and write nothing.
+    The statement can read these and the files they stand in, and write nothing. It is asked again
+    where one of them was delivered or sealed under it.
 
     Raises:
         StoreError: the store cannot be read, or the statement is none that only reads.
     """
     try:
-        with closing(Store(home)) as store:
-            store.execute(_KEYS)
-            store.execute(_GAPS[0])
-            for gap in store.condition.gaps:
-                store.execute(_GAPS[1], (gap.time, gap.reason, gap.uses))
-            _lock(store)
-            connection = store.connection
-            connection.execute(_only_reading(sql))
-            columns = tuple(column[0] for column in connection.description or ())
+        with closing(_answering(home, sql)) as store:
+            columns = tuple(column[0] for column in store.connection.description or ())
             yield Table(columns, _rows(store))
     except duckdb.Error as error:
         raise StoreError(f"{error}\nhint: docs/store.md has the views and their columns") from None
+
+
+def _answering(home: Path, sql: str) -> Store:
+    for _ in range(_ATTEMPTS - 1):
+        with suppress(_GoneError):
+            return _ask(home, sql)
+    return _ask(home, sql)
+
+
+class _GoneError(duckdb.IOException):
+    """A file was delivered or sealed between being found and being read."""
+
+
+def _ask(home: Path, sql: str) -> Store:
+    store = Store(home)
+    try:
+        _prepare(store)
+        store.execute(_only_reading(sql))
+    except duckdb.Error as error:
+        store.close()
+        if all(map(os.path.exists, store.paths)):
+            raise
+        raise _GoneError(str(error)) from None
+    except BaseException:
+        store.close()
+        raise
+    return store
+
+
+def _prepare(store: Store) -> None:
+    store.execute(_KEYS)
+    store.execute(_GAPS[0])
+    for gap in store.condition.gaps:
+        store.execute(_GAPS[1], (gap.time, gap.reason, gap.uses))
+    _lock(store)
 
 
 def _only_reading(sql: str) -> str:

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
-import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
 from keytrail.journal.cursor import sidecar
-from keytrail.journal.segment import segments
+from keytrail.journal.segment import hold, now, segments
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -38,14 +36,8 @@ def is_worthwhile(home: Path) -> bool:
     found = sealable(home)
     if sum(segment.size for segment in found) >= _WORTHWHILE_BYTES:
         return True
-    return any(_age(segment.path) >= _WORTHWHILE_SECONDS for segment in found)
-
-
-def _age(path: Path) -> float:
-    try:
-        return time.time() - path.stat().st_mtime
-    except FileNotFoundError:
-        return 0
+    oldest = now() - _WORTHWHILE_SECONDS * 10**9
+    return any(segment.changed <= oldest for segment in found)
 
 
 @contextmanager
@@ -70,15 +62,12 @@ def _hold(path: Path, stack: contextlib.ExitStack) -> int | None:
     """Return when a segment changed last; ``None`` where it is no longer there or somebody's."""
     try:
         path.name.encode()
-        descriptor = os.open(path, os.O_RDWR)
-    except (OSError, UnicodeEncodeError):
+    except UnicodeEncodeError:
         return None
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        gone = os.fstat(descriptor).st_nlink == 0 or sidecar(path).exists()
-    except OSError:
-        gone = True
-    if gone:
+    descriptor = hold(path)
+    if descriptor is None:
+        return None
+    if sidecar(path).exists():
         os.close(descriptor)
         return None
     stack.callback(os.close, descriptor)

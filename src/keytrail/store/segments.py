@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from keytrail.journal.segment import is_locked
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -82,10 +83,11 @@ def inspect(path: str, *, closed: bool = False) -> Flaws:
     line = b"\n"
     try:
         with open(path, "rb") as segment:
+            closed = closed or not is_locked(segment.fileno())  # before a writer can end it
             for line in segment:
                 bad += line.endswith(b"\n") and not is_record(line)
-            torn = not line.endswith(b"\n") and not is_record(line)
-            return Flaws(bad=bad, torn=torn and (closed or not _is_open(segment.fileno())))
+            torn = closed and not line.endswith(b"\n") and not is_record(line)
+            return Flaws(bad=bad, torn=torn)
     except FileNotFoundError:
         return Flaws(bad=0, torn=False)
 
@@ -105,12 +107,3 @@ def _refuse(constant: str) -> None:
 
 def _is_moment(time: object) -> bool:
     return isinstance(time, int) and abs(time) < 2**63
-
-
-def _is_open(descriptor: int) -> bool:
-    """Whether a writer holds the segment's lock; a process id would repeat across containers."""
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    return False

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import os
 import tempfile
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
     from keytrail.store.manifest import Entry, Manifest, SealedFile
 
+_READINGS: Final = 5
 _NO_USES: Final = f"SELECT * EXCLUDE (record, filename) FROM ({lines_of(())})"
 _SAME_USE: Final = (
     "m.identity IS NOT NULL AND m.time = s.time AND m.identity = hash(s.trace_id, s.span_id)"
@@ -66,8 +68,8 @@ class Store:
     use that was written twice counts once, and its later line wins; ``uses_and_hashes`` has the
     columns of :data:`keytrail.store.reading.HASHES` too. A query that says beforehand
     which few ``columns`` it reads spares a second reading of the lines, unless some were written
-    twice. A segment that goes away meanwhile, because it was delivered or sealed, makes a query
-    raise ``duckdb.IOException``: read again.
+    twice. A segment that goes away afterwards, because it was delivered or sealed, makes a query
+    raise ``duckdb.IOException``: read again. One that goes while the store is read is no matter.
 
     Raises:
         StoreError: the home cannot be read.
@@ -77,6 +79,13 @@ class Store:
         self, home: Path, columns: Collection[str] | None = None, memory: str = MEMORY
     ) -> None:
         self._columns = columns
+        for _ in range(_READINGS - 1):
+            with suppress(duckdb.IOException, FileNotFoundError):
+                self._read(home, memory)
+                return
+        self._read(home, memory)
+
+    def _read(self, home: Path, memory: str) -> None:
         self._found = _find(home)
         self._spill = tempfile.TemporaryDirectory(prefix="keytrail-")
         self.connection = connect(self._spill.name, memory)

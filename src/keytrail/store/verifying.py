@@ -60,7 +60,11 @@ def verify(home: Path, signer: Signer, head: str | None = None) -> Verified:
     """
     noted = None if head is None else _read_noted(head)
     try:
-        with _held(home):
+        with _held(home) as alone:
+            found = _verify(home, signer, noted)
+        if alone or not (home / LOCK).exists():
+            return found
+        with _held(home):  # the first sealing began meanwhile
             return _verify(home, signer, noted)
     except OSError as error:
         raise StoreError(
@@ -79,16 +83,16 @@ def _read_noted(head: str) -> tuple[int, str]:
 
 
 @contextmanager
-def _held(home: Path) -> Iterator[None]:
-    """Keep others from sealing meanwhile, where there is a lock to hold."""
+def _held(home: Path) -> Iterator[bool]:
+    """Keep others from sealing meanwhile; false where there is no lock to hold."""
     try:
         descriptor = os.open(home / LOCK, os.O_RDONLY)
     except FileNotFoundError:
-        yield
+        yield False
         return
     try:
         fcntl.flock(descriptor, fcntl.LOCK_SH)
-        yield
+        yield True
     finally:
         os.close(descriptor)
 
