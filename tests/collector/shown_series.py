@@ -82,7 +82,13 @@ def shown_by_a_collector(directory: Path) -> Shown:
         refused = [f"send_failed_spans.*{name}" for name in ("audit", "ordinary", "journal")]
         show(running, *refused, "send_failed_log_records")
         sink.status = 503
-        show(running, "enqueue_failed_spans.*audit", "uses_total.*customer-1", "raw_keys_logs")
+        show(
+            running,
+            "enqueue_failed_spans.*audit",
+            "uses_total.*customer-1",
+            "raw_keys_logs",
+            "raw_keys_spans",
+        )
         found = [*kept(running.metrics), *kept(running.telemetry)]
     return Shown(found)
 

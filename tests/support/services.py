@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 import time
+from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -19,19 +20,29 @@ SCRIPTS = Path(sys.executable).parent
 
 _PORTS = iter(random.SystemRandom().sample(range(10_000, 32_768), 20_000))
 """Below those that the system itself gives to connections and to servers that name none."""
+_CLAIMS: deque[socket.socket] = deque()
+"""Of the ports that were given last, over UDP: no other run of the tests gives them meanwhile."""
 
 
 def free_port() -> int:
     """Return a port at which nobody listens, never the same twice."""
-    return next(filter(_is_free, _PORTS))
+    while True:
+        port, claim = next(_PORTS), socket.socket(type=socket.SOCK_DGRAM)
+        with socket.socket() as probe:
+            if _bound(claim, port) and _bound(probe, port):
+                _CLAIMS.append(claim)
+                break
+        claim.close()
+    if len(_CLAIMS) > 64:
+        _CLAIMS.popleft().close()
+    return port
 
 
-def _is_free(port: int) -> bool:
-    with socket.socket() as probe:
-        try:
-            probe.bind(("127.0.0.1", port))
-        except OSError:
-            return False
+def _bound(one: socket.socket, port: int) -> bool:
+    try:
+        one.bind(("127.0.0.1", port))
+    except OSError:
+        return False
     return True
 
 
