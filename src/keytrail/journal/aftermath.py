@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import fcntl
 import os
 from typing import TYPE_CHECKING, Any, Final
 
 from keytrail.journal.line import to_line
+from keytrail.journal.lock import locks, release
 from keytrail.journal.records import encode_record
 from keytrail.journal.segment import now, private_directory
 
@@ -21,6 +21,8 @@ REFUSED: Final = "refused"
 MAX_DELIVERED_BYTES: Final = 1024 * 1024
 RECORDS: Final = "records.ndjson"
 MAX_RECORDS_BYTES: Final = 4 * 1024 * 1024
+_PATIENCE: Final = 5.0
+"""Seconds to wait for another process that writes to the same file."""
 MAX_REFUSED_BYTES: Final = 1024 * 1024
 """Per segment; further lines are counted only."""
 MAX_REFUSED_BYTES_IN_ALL: Final = 16 * 1024 * 1024
@@ -92,17 +94,23 @@ def _append(path: Path, data: bytes, most: int | None = None) -> None:
 
 @contextlib.contextmanager
 def _alone(path: Path) -> Iterator[int]:
-    """Open ``path`` for appending and keep the processes that share the home out meanwhile."""
+    """Open ``path`` for appending and keep the processes that share the home out meanwhile.
+
+    Raises:
+        OSError: it cannot be written, or another process has it for too long.
+
+    """
     while True:
         descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
         try:
             os.fchmod(descriptor, 0o600)
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            if not locks(descriptor, _PATIENCE):
+                raise OSError(errno.EBUSY, os.strerror(errno.EBUSY))
             if os.fstat(descriptor).st_nlink:  # nobody has put another in its place
                 yield descriptor
                 return
         finally:
-            os.close(descriptor)
+            release(descriptor)
 
 
 def _shorten(path: Path) -> None:

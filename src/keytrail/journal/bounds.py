@@ -8,7 +8,7 @@ import time
 from typing import TYPE_CHECKING, Final
 
 from keytrail.journal.cursor import Cursor, confirmed, is_taken, sidecar
-from keytrail.journal.lock import hold
+from keytrail.journal.lock import hold, release
 from keytrail.journal.segment import (
     Found,
     holds_strangers,
@@ -111,7 +111,7 @@ class Bounds:
         try:
             self._take_out(segment, reason)
         finally:
-            os.close(descriptor)
+            release(descriptor)
 
     def _take_out(self, segment: Found, reason: Reason) -> None:
         """Who answers for a segment's delivery sees it go and books it; else that falls to us."""

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import os
+import time
 from typing import TYPE_CHECKING, Final
 
 from keytrail import native
@@ -11,8 +13,8 @@ from keytrail import native
 if TYPE_CHECKING:
     from pathlib import Path
 
-_LOOKS: Final = 20
-_MOMENT: Final = 0.002
+_GLANCE: Final = 0.002
+_MOMENT: Final = 0.05
 """Seconds, longer than somebody who only looks has a lock."""
 
 
@@ -26,18 +28,27 @@ def hold(path: Path) -> int | None:
         descriptor = os.open(path, os.O_RDWR)
     except OSError:
         return None
-    if _locks(descriptor) and os.fstat(descriptor).st_nlink:
+    if locks(descriptor, _MOMENT) and os.fstat(descriptor).st_nlink:
         return descriptor
     os.close(descriptor)
     return None
 
 
-def _locks(descriptor: int) -> bool:
-    for _ in range(_LOOKS):
-        if _locks_at_once(descriptor):
-            return True
-        native.sleep(_MOMENT)
-    return False
+def release(descriptor: int) -> None:
+    """Give a lock back and close the file; a child that was forked meanwhile does not keep it."""
+    with contextlib.suppress(OSError):
+        fcntl.flock(descriptor, fcntl.LOCK_UN)
+    os.close(descriptor)
+
+
+def locks(descriptor: int, seconds: float) -> bool:
+    """Take the exclusive lock; return whether that was possible in time."""
+    deadline = time.monotonic() + seconds
+    while not _locks_at_once(descriptor):
+        if time.monotonic() >= deadline:
+            return False
+        native.sleep(_GLANCE)
+    return True
 
 
 def _locks_at_once(descriptor: int) -> bool:

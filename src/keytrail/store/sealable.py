@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
 from keytrail.journal.cursor import sidecar
-from keytrail.journal.lock import hold
+from keytrail.journal.lock import hold, release
 from keytrail.journal.segment import now, segments
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ def _hold(path: Path, stack: contextlib.ExitStack) -> int | None:
     if descriptor is None:
         return None
     if sidecar(path).exists():
-        os.close(descriptor)
+        release(descriptor)
         return None
-    stack.callback(os.close, descriptor)
+    stack.callback(release, descriptor)
     return os.fstat(descriptor).st_mtime_ns
