@@ -21,6 +21,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
 
 from journal.journal_kit import Receiver, eventually, numbers_in, open_journal
 from keytrail.journal.accounting import Snapshot
+from keytrail.journal.aftermath import keep_refused
 from keytrail.journal.answer import MAX_WAIT, Answer, Meaning, of_grpc, of_http
 from keytrail.journal.journal import Journal
 
@@ -274,3 +275,11 @@ def test_what_is_kept_aside_is_bounded(
     assert journal.close(60)
     assert journal.accounting.snapshot() == Snapshot(200, 0, 0, {"refused": 200})
     assert 0 < sum(path.stat().st_size for path in (home / "refused").iterdir()) <= 5_000
+
+
+def test_what_another_process_has_let_go_is_not_missed(home: Path) -> None:
+    """A file that is gone between its name and its size, as behind this link, ends nothing."""
+    (home / "refused").mkdir(parents=True)
+    (home / "refused" / "gone").symlink_to("nowhere")
+    keep_refused(home, "a.ndjson", [b"refused\n"])
+    assert (home / "refused" / "a.ndjson").read_bytes().endswith(b"\nrefused\n")

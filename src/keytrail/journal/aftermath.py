@@ -72,7 +72,10 @@ def keep_refused(home: Path, segment: str, lines: Sequence[bytes], **note: Any) 
 
 
 def _forget_oldest(directory: Path) -> None:
-    sizes = {path: path.stat() for path in directory.iterdir()}
+    sizes = {}
+    for path in directory.iterdir():
+        with contextlib.suppress(FileNotFoundError):  # another process has let it go meanwhile
+            sizes[path] = path.stat()
     total = sum(found.st_size for found in sizes.values())
     for path in sorted(sizes, key=lambda path: sizes[path].st_mtime_ns):
         if total <= MAX_REFUSED_BYTES_IN_ALL:
