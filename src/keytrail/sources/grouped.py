@@ -58,6 +58,7 @@ ranked AS MATERIALIZED (
 """
 _BUSY: Final = f"LEFT JOIN (FROM ranked WHERE rank <= {_BITS}) USING (client)"
 _OTHERS: Final = f"SEMI JOIN (FROM ranked WHERE rank > {_BITS}) USING (client)"
+_ONE_CLIENT: Final = "(told.of_client IS NOT NULL)::BIGINT"
 _CLIENTS: Final = "coalesce(bit_count(busy_clients), 0) + coalesce(other_clients, 0)"
 """Clients are counted in two parts: a group keeps one bit for each of the busiest, and distinct
 values only of the others, since the clients of each hour and key are nearly as many as its uses."""
@@ -100,8 +101,8 @@ def has_quantiles(grouping: Grouping) -> bool:
 
 
 def has_clients(grouping: Grouping) -> bool:
-    """Return whether the clients of a group are counted."""
-    return "clients" in grouping.columns
+    """Return whether the clients of a group have to be counted: not where it is of one."""
+    return "clients" in grouping.columns and "client" not in grouping.by
 
 
 def _divided(grouping: Grouping) -> tuple[str, ...]:
@@ -162,7 +163,7 @@ def _columns(grouping: Grouping) -> Iterator[str]:
         elif column in quantiles:
             yield f"quantiles[{quantiles.index(column) + 1}]"
         elif column == "clients":
-            yield f"{_CLIENTS} AS clients"
+            yield f"{_CLIENTS if has_clients(grouping) else _ONE_CLIENT} AS clients"
         else:
             yield column
 
