@@ -149,7 +149,7 @@ class Asking:
         try:
             cancellable(answer, limits.interrupt)
         except BrokenPipeError:
-            _let_go_of_stdout()
+            let_go_of_stdout()
         except QuestionError as error:
             raise CommandError(str(error), 2) from None
         except CannotAnswer as error:
@@ -220,6 +220,6 @@ def _option(name: str, hint: object) -> inspect.Parameter:
     return inspect.Parameter(name, kind, default=_DEFAULTS.get(name), annotation=hint)
 
 
-def _let_go_of_stdout() -> None:
+def let_go_of_stdout() -> None:
     """The reader has seen enough; what is still buffered must not fail at exit."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

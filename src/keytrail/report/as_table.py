@@ -13,6 +13,7 @@ from rich.text import Text
 from keytrail.report.layout import GAP, fit
 from keytrail.report.look import NUMBERS, cell
 from keytrail.report.text import plain
+from keytrail.report.values import span_of_time
 from keytrail.semconv import REDACTED
 from keytrail.store.moments import seconds
 
@@ -114,10 +115,8 @@ def _nothing(completeness: Completeness) -> str:
 
 
 def _write_worth(console: Console, completeness: Completeness) -> None:
-    begins, ends = completeness.begins, completeness.ends
     text = Text(completeness.worth, _WORTH_STYLE[completeness.worth])
-    if begins is not None:
-        text.append(f": {seconds(begins)} to {seconds(ends)} UTC", "default")
+    text.append(span_of_time(completeness), "default")
     for reason in completeness.reasons:
         text.append(f"\n  {plain(reason)}", "default")
     console.print(text, soft_wrap=True)

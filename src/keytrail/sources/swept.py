@@ -126,10 +126,10 @@ class SweptSource:
         """What was found stays as it is anyway."""
         return nullcontext(self)
 
-    def uses(self, wanted: Filter, limit: int | None) -> Found:
-        """Return the newest ``limit`` uses, newest first."""
+    def uses(self, wanted: Filter, limit: int | None, *, oldest_first: bool = False) -> Found:
+        """Return the newest ``limit`` uses, newest first, or all of them the other way round."""
         swept = self._sweep(wanted)
-        return self._judged(swept.source.uses(wanted, limit), swept)
+        return self._judged(swept.source.uses(wanted, limit, oldest_first=oldest_first), swept)
 
     def groups(self, wanted: Filter, grouping: Grouping) -> Found:
         """Return one row for each group of uses."""

@@ -80,10 +80,11 @@ class ClickHouseSource:
         held._begins = self._oldest()
         yield held
 
-    def uses(self, wanted: Filter, limit: int | None) -> Found:
-        """Return the newest ``limit`` uses, newest first."""
+    def uses(self, wanted: Filter, limit: int | None, *, oldest_first: bool = False) -> Found:
+        """Return the newest ``limit`` uses, newest first, or all of them the other way round."""
         most = None if limit is None else limit + 1
-        statement = statements.uses(self._table, self._by_address(wanted), most)
+        here = self._by_address(wanted)
+        statement = statements.uses(self._table, here, most, oldest_first=oldest_first)
         uses = as_uses(self._rows(statement), self._table.told())
         found = Found(uses, self._completeness(wanted))
         return found if limit is None else cut(found, limit)

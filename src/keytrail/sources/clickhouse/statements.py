@@ -133,15 +133,18 @@ def _of_keys(table: Table, keys: tuple[str, ...], statement: Statement) -> str:
     return table.equals(semconv.KEY_HASH, place)
 
 
-def uses(table: Table, wanted: Filter, limit: int | None) -> Statement:
+def uses(
+    table: Table, wanted: Filter, limit: int | None, *, oldest_first: bool = False
+) -> Statement:
     """Return the statement for the newest ``limit`` uses, told by :meth:`Table.told`."""
     statement = Statement()
+    order = "" if oldest_first else " DESC"
     shown = ", ".join(f"{sql} AS {column}" for column, sql in table.told().items())
     conditions = _conditions(table, wanted, statement)
     final_first = f"ifNull({table.column('outcome')}, '') = 'unknown'"
     statement.sql = (
         f"SELECT {shown} FROM {table.name} WHERE {conditions} "
-        f"ORDER BY time DESC, trace_id, span_id, {final_first} LIMIT 1 BY trace_id, span_id"
+        f"ORDER BY time{order}, trace_id, span_id, {final_first} LIMIT 1 BY trace_id, span_id"
         + ("" if limit is None else f" LIMIT {limit:d}")
     )
     return statement
