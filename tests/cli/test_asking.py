@@ -96,6 +96,17 @@ def test_a_question_that_means_nothing_is_a_usage_error() -> None:
     )
 
 
+@pytest.mark.parametrize("command", ["keys", "export"])
+def test_a_time_that_ends_before_it_begins_is_a_usage_error(command: str) -> None:
+    """Nothing lies in it, which is no answer to what was meant."""
+    shown = keytrail(command, "--since", "2h", "--until", "3h")
+    assert (shown.returncode, shown.stdout, shown.stderr.decode()) == (
+        2,
+        b"",
+        "keytrail: --since: this is later than --until\nhint: such as --since 7d --until 2d\n",
+    )
+
+
 def test_a_raw_key_given_as_the_key_is_not_shown_again() -> None:
     """It matches nothing, and stands neither in the answer nor in the hint."""
     for form in ("table", "json", "csv", "ndjson"):

@@ -188,9 +188,7 @@ def test_an_export_without_a_sealed_file_never_looks_whole(sealed: Path, tmp_pat
     assert ran.returncode == 1
     assert b"keytrail: exported 1 use, bounded: " in ran.stderr
     assert b"\n  1 sealed file missing or cut: run keytrail verify\n" in ran.stderr
-    assert (
-        b"the export is not whole: 1 of the journal's files are missing" in ran.stderr
-    )
+    assert b"the export is not whole: 1 of the journal's files are missing" in ran.stderr
     told = json.loads(manifest.read_text())
     assert (told["whole"], told["files"][0]["uses"]) == (False, 1)
 

@@ -77,6 +77,7 @@ def export(
     """
     with ending_at_once():
         from keytrail.questions import QuestionError
+        from keytrail.questions.filters import read_times
         from keytrail.sources import CannotAnswer, Limits
 
     if format == "parquet" and output is None:
@@ -89,7 +90,7 @@ def export(
     progress = Progress(sys.stderr)
     limits = Limits(timeout, max_rows, progress)
     try:
-        wish = _Wish(_filter(since, until), format, output, manifest)
+        wish = _Wish(read_times(since, until), format, output, manifest)
         with progress:
             cancellable(lambda: _export(settings, source, limits, wish), limits.interrupt)
     except QuestionError as error:
@@ -102,13 +103,6 @@ def export(
         raise CommandError(
             f"{output or 'stdout'}: {error.strerror}\nhint: give another --output"
         ) from None
-
-
-def _filter(since: str | None, until: str | None) -> Filter:
-    from keytrail.questions.filters import read_time
-    from keytrail.sources.source import Filter
-
-    return Filter(since=read_time("since", since), until=read_time("until", until))
 
 
 def _export(settings: Settings, source: str | None, limits: Limits, wish: _Wish) -> None:

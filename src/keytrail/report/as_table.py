@@ -44,7 +44,7 @@ def write(answer: Answer, data: TextIO, talk: TextIO) -> None:
         left_out = _write_rows(console, answer.columns, rows)
         console.print(f"\n{_total(answer, rows)}{_left_out(left_out)}", soft_wrap=True)
     else:
-        console.print(_nothing(answer.completeness))
+        console.print(_nothing(answer))
     _write_worth(console, answer.completeness)
     if not rows and answer.question.get("key") == REDACTED:
         talk.write(_NO_SUCH_KEY)
@@ -108,10 +108,16 @@ def _left_out(columns: int) -> str:
     return f" ({_many(columns, 'more column')} in a wider terminal or with --format json)"
 
 
-def _nothing(completeness: Completeness) -> str:
-    if completeness.begins is None:
+def _nothing(answer: Answer) -> str:
+    """A key is not seen since the record begins: whether it was before, nobody can tell."""
+    begins, ends = answer.completeness.begins, answer.completeness.ends
+    if answer.completeness.worth == "truncated":
+        return "no uses found, and not all were read"
+    if begins is None:
         return "no uses"
-    return f"no uses: none seen since {seconds(completeness.begins)} UTC"
+    if "until" in answer.question:
+        return f"no uses: none seen from {seconds(begins)} to {seconds(ends)} UTC"
+    return f"no uses: none seen since {seconds(begins)} UTC"
 
 
 def _write_worth(console: Console, completeness: Completeness) -> None:

@@ -27,6 +27,7 @@ from keytrail.sources.source import (
     Found,
     Grouping,
 )
+from keytrail.sources.worth import end_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -148,7 +149,7 @@ class ClickHouseSource:
         return Completeness(
             worth="bounded" if self._modes.forbidden else "truncated",
             begins=_later(begins, wanted.since),
-            ends=now if wanted.until is None else min(now, wanted.until),
+            ends=end_of(wanted, now),
             reasons=tuple(reasons),
         )
 
