@@ -96,6 +96,14 @@ def test_a_question_that_means_nothing_is_a_usage_error() -> None:
     )
 
 
+@pytest.mark.parametrize("seconds", ["0", "-1", "nan", "inf"])
+def test_a_time_limit_that_is_none_is_a_usage_error(seconds: str) -> None:
+    """A question without any time, or with all of it, was not meant."""
+    shown = CliRunner().invoke(app, ["keys", "--timeout", seconds])
+    assert shown.exit_code == 2
+    assert "give a number of seconds above 0" in shown.stderr
+
+
 @pytest.mark.parametrize("command", ["keys", "export"])
 def test_a_time_that_ends_before_it_begins_is_a_usage_error(command: str) -> None:
     """Nothing lies in it, which is no answer to what was meant."""

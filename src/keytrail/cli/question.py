@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import math
 import os
 import sys
 from contextlib import closing
@@ -90,9 +91,22 @@ From = Annotated[
         metavar="SOURCE",
     ),
 ]
+
+
+def _some_time(seconds: float | None) -> float | None:
+    if seconds is not None and not 0 < seconds < math.inf:
+        raise typer.BadParameter("give a number of seconds above 0")
+    return seconds
+
+
 TimeLimit = Annotated[
     float | None,
-    typer.Option("--timeout", help="Seconds after which the answer is cut.", metavar="SECONDS"),
+    typer.Option(
+        "--timeout",
+        help="Seconds after which the answer is cut.",
+        metavar="SECONDS",
+        callback=_some_time,
+    ),
 ]
 RowLimit = Annotated[
     int | None,

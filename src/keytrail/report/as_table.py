@@ -52,7 +52,8 @@ def write(answer: Answer, data: TextIO, talk: TextIO) -> None:
 
 def _write_table(console: Console, table: Table) -> None:
     """Write a part of an answer under its title; one without rows says so in a line."""
-    console.print(Text(table.title, "bold"), Text("" if table.rows else "none", "dim"))
+    said = Text("" if table.rows else "none", "dim")
+    console.print(Text(table.title, "bold"), said, soft_wrap=True)
     if not table.rows:
         return
     _write_rows(console, table.columns, table.rows[:_MOST_OF_A_TABLE])

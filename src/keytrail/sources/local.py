@@ -96,7 +96,17 @@ class LocalSource:
             open_ones.enter_context(self._limits.interrupting(store.connection.interrupt))
             query.run(store)
             completeness = self._judge(query, now, store)
-            return Found(_rows(store, open_ones.pop_all()), completeness)
+            return Found(self._rows(store, open_ones.pop_all()), completeness)
+
+    def _rows(self, store: Store, until_read: ExitStack) -> Iterator[Row]:
+        with until_read:
+            try:
+                while rows := store.fetch(_ROWS_AT_ONCE):
+                    yield from rows
+            except duckdb.InterruptException:
+                raise CannotAnswer(TOO_SLOW) from None
+            except _UNREADABLE as error:
+                raise CannotAnswer(_unreadable(self._home, error)) from None
 
     def _judge(self, query: Query, now: int, store: Store) -> Completeness:
         wanted = query.wanted
@@ -117,12 +127,6 @@ class _OneReading(LocalSource):
             query.run(self._store)
             rows = self._store.connection.fetchall()
         return Found(rows, self._judge(query, now, self._store))
-
-
-def _rows(store: Store, until_read: ExitStack) -> Iterator[Row]:
-    with until_read:
-        while rows := store.fetch(_ROWS_AT_ONCE):
-            yield from rows
 
 
 def _unreadable(home: Path, error: Exception) -> str:
