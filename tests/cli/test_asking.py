@@ -96,6 +96,23 @@ def test_a_question_that_means_nothing_is_a_usage_error() -> None:
     )
 
 
+@pytest.mark.usefixtures("uses")
+@pytest.mark.parametrize("command", ["keys", "export"])
+def test_a_full_disk_is_told(command: str) -> None:
+    """Where the answer was to go, and that it did not."""
+    with open("/dev/full", "w") as full:
+        ran = subprocess.run(
+            [str(KEYTRAIL), command],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            env=environment(),
+            check=False,
+        )
+    assert ran.returncode == 1
+    assert ran.stderr.startswith(b"keytrail: stdout: No space left on device\nhint: ")
+    assert ran.stderr.count(b"\n") == 2
+
+
 @pytest.mark.parametrize("seconds", ["0", "-1", "nan", "inf"])
 def test_a_time_limit_that_is_none_is_a_usage_error(seconds: str) -> None:
     """A question without any time, or with all of it, was not meant."""

@@ -98,11 +98,8 @@ def export(
     except CannotAnswer as error:
         raise CommandError(str(error)) from None
     except OSError as error:
-        if output is None:
-            let_go_of_stdout()
-        raise CommandError(
-            f"{output or 'stdout'}: {error.strerror}\nhint: give another --output"
-        ) from None
+        let_go_of_stdout()
+        raise CommandError(f"stdout: {error.strerror}\nhint: give an --output") from None
 
 
 def _export(settings: Settings, source: str | None, limits: Limits, wish: _Wish) -> None:
@@ -146,7 +143,7 @@ def _write(export: Export, wish: _Wish) -> int:
         written = _write_text(export, wish.form, sys.stdout)
         sys.stdout.flush()
         return written
-    with _replacing(wish.output) as path:
+    with _replacing(wish.output, "--output") as path:
         if wish.form == "parquet":
             return export.to_parquet(path)
         with path.open("w", encoding="utf-8", newline="") as file:
@@ -154,12 +151,20 @@ def _write(export: Export, wish: _Wish) -> int:
 
 
 @contextmanager
-def _replacing(output: Path) -> Iterator[Path]:
+def _replacing(output: Path, option: str) -> Iterator[Path]:
     """Give a path that takes the place of ``output`` when all is written: a part is never there."""
-    if output.exists() and not output.is_file():
-        yield output
-        return
-    whole = output.resolve()
+    try:
+        if output.exists() and not output.is_file():
+            yield output
+        else:
+            with _drafted(output.resolve()) as draft:
+                yield draft
+    except OSError as error:
+        raise CommandError(f"{output}: {error.strerror}\nhint: give another {option}") from None
+
+
+@contextmanager
+def _drafted(whole: Path) -> Iterator[Path]:
     draft = whole.with_name(f".{whole.name}.{os.getpid()}")
     try:
         draft.touch()
@@ -233,5 +238,5 @@ def _note(manifest: Path, output: Path, uses: int, wanted: Filter, export: Expor
             }
         ],
     }
-    with _replacing(manifest) as path:
+    with _replacing(manifest, "--manifest") as path:
         path.write_text(json.dumps(told, indent=2) + "\n", "utf-8")

@@ -164,6 +164,11 @@ class Asking:
             cancellable(answer, limits.interrupt)
         except BrokenPipeError:
             let_go_of_stdout()
+        except OSError as error:
+            let_go_of_stdout()
+            raise CommandError(
+                f"stdout: {error.strerror}\nhint: is there room where it goes?"
+            ) from None
         except QuestionError as error:
             raise CommandError(str(error), 2) from None
         except CannotAnswer as error:

@@ -178,7 +178,7 @@ def _filled(text: str, told: Mapping[str, Any], environ: Mapping[str, str]) -> s
     """Put the values of environment variables in."""
     missing = [name for name in _VARIABLE.findall(text) if name not in environ]
     if missing:
-        raise CannotAnswer(f"{_where(told)}the variable {missing[0]} is not set\n{_HINT}")
+        raise CannotAnswer(f"{_where(told)}the variable {missing[0]} is not set\nhint: export it")
     return _VARIABLE.sub(lambda found: environ[found[1]], text)
 
 
