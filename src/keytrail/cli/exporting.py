@@ -109,12 +109,9 @@ def _export(settings: Settings, source: str | None, limits: Limits, wish: _Wish)
     if wish.manifest is not None and wish.output is not None:
         _note(wish.manifest, wish.output, written, wish.wanted, export)
     if export.missing is not None:
-        raise CommandError(f"the export is not whole: {export.missing}\nhint: {_HOW_TO_HAVE_ALL}")
-
-
-_HOW_TO_HAVE_ALL: Final = (
-    "what it lacks is told above; ask for less time at once, with a longer --timeout, or see to it"
-)
+        raise CommandError(
+            f"the export is not whole: {export.missing}\nhint: the lines above say why"
+        )
 
 
 @contextmanager

@@ -83,7 +83,7 @@ def of_source(source: Source, origin: str, wanted: Filter) -> Iterator[Export]:
         yield Export(
             origin=origin,
             completeness=found.completeness,
-            missing="more uses match than were read" if is_cut else None,
+            missing="more uses may match than were read" if is_cut else None,
             lines=lambda: lines,
             to_parquet=partial(exporting.lines_to_parquet, lines, USE_COLUMNS),
         )
