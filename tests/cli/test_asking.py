@@ -96,6 +96,42 @@ def test_a_question_that_means_nothing_is_a_usage_error() -> None:
     )
 
 
+@pytest.mark.usefixtures("uses")
+@pytest.mark.parametrize("command", ["keys", "export"])
+def test_a_full_disk_is_told(command: str) -> None:
+    """Where the answer was to go, and that it did not."""
+    with open("/dev/full", "w") as full:
+        ran = subprocess.run(
+            [str(KEYTRAIL), command],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            env=environment(),
+            check=False,
+        )
+    assert ran.returncode == 1
+    assert ran.stderr.startswith(b"keytrail: stdout: No space left on device\nhint: ")
+    assert ran.stderr.count(b"\n") == 2
+
+
+@pytest.mark.parametrize("seconds", ["0", "-1", "nan", "inf"])
+def test_a_time_limit_that_is_none_is_a_usage_error(seconds: str) -> None:
+    """A question without any time, or with all of it, was not meant."""
+    shown = CliRunner().invoke(app, ["keys", "--timeout", seconds])
+    assert shown.exit_code == 2
+    assert "give a number of seconds above 0" in shown.stderr
+
+
+@pytest.mark.parametrize("command", ["keys", "export"])
+def test_a_time_that_ends_before_it_begins_is_a_usage_error(command: str) -> None:
+    """Nothing lies in it, which is no answer to what was meant."""
+    shown = keytrail(command, "--since", "2h", "--until", "3h")
+    assert (shown.returncode, shown.stdout, shown.stderr.decode()) == (
+        2,
+        b"",
+        "keytrail: --since: this is later than --until\nhint: such as --since 7d --until 2d\n",
+    )
+
+
 def test_a_raw_key_given_as_the_key_is_not_shown_again() -> None:
     """It matches nothing, and stands neither in the answer nor in the hint."""
     for form in ("table", "json", "csv", "ndjson"):

@@ -33,6 +33,25 @@ def test_a_leaked_key_is_read_from_stdin_and_never_shown() -> None:
     assert [row["key"] for row in found["tables"]["other_keys"]] == [F2]
 
 
+@pytest.mark.parametrize(
+    "copied",
+    [
+        *(f"{K1}\r\n", f"\ufeff{K1}", f'"{K1}"', f"'{K1}',", f"Bearer {K1}", f"bearer  {K1}\n"),
+        *(f"X-API-Key: {K1}", f"Authorization: Bearer {K1}", f'export API_KEY="{K1}"'),
+        *(f'"api_key": "{K1}",', f"API_KEY={K1}"),
+    ],
+)
+def test_a_key_is_found_with_what_it_was_copied_with(
+    copied: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """From a log, a header, a file of variables; what is shown are fingerprints."""
+    monkeypatch.setenv("KEYTRAIL_PEPPER", PEPPER)
+    shown = CliRunner().invoke(app, ["keys", "--key", "-", "--format", "json"], input=copied)
+    assert shown.exit_code == 0
+    assert [row["key"] for row in json.loads(shown.stdout)["rows"]] == [F1]
+    assert K1 not in shown.output
+
+
 def test_the_previous_pepper_finds_the_same_uses() -> None:
     """Uses from before a rotation are found by the key itself."""
     shown = keytrail(

@@ -147,7 +147,8 @@ def test_parquet_needs_a_file(sealed: Path, tmp_path: Path) -> None:
     assert keytrail("export", "--format", "parquet", **SET).returncode == 2
     out = tmp_path / "out.parquet"
     ran = keytrail("export", "--format", "parquet", "--output", str(out), **SET)
-    assert (ran.returncode, ran.stderr) == (0, b"keytrail: exported 2 uses\n")
+    assert ran.returncode == 0
+    assert ran.stderr.startswith(b"keytrail: exported 2 uses, exact: 2025-11-25 18:00:00 to 20")
     assert out.read_bytes()[:4] == b"PAR1"
 
 
@@ -156,7 +157,9 @@ def test_an_export_for_a_siem_has_a_manifest(sealed: Path, tmp_path: Path) -> No
     out, manifest = tmp_path / "uses.ocsf", tmp_path / "uses.manifest.json"
     files = ("--output", str(out), "--manifest", str(manifest))
     ran = keytrail("export", "--format", "ocsf", "--since", "2025-11-25", *files, **SET)
-    assert (ran.returncode, ran.stderr) == (0, b"keytrail: exported 2 uses\n")
+    assert ran.returncode == 0
+    assert ran.stderr.startswith(b"keytrail: exported 2 uses, bounded: 2025-11-25 18:00:00 to 20")
+    assert ran.stderr.endswith(b" UTC\n  the journal begins at 2025-11-25 18:00:00 UTC\n")
     assert [json.loads(line)["class_uid"] for line in out.read_text().splitlines()] == [6003] * 2
     told = json.loads(manifest.read_text())
     assert (told["since"], told["until"]) == ("2025-11-25T00:00:00.000000000Z", None)
@@ -164,7 +167,8 @@ def test_an_export_for_a_siem_has_a_manifest(sealed: Path, tmp_path: Path) -> No
     digest = hashlib.sha256(content).hexdigest()
     named = {"name": "uses.ocsf", "bytes": len(content), "sha256": digest, "uses": 2}
     assert told["files"] == [named]
-    assert told["completeness"]["worth"] in ("exact", "bounded")
+    assert (told["from"], told["whole"]) == (f"the journal in {sealed}", True)
+    assert told["completeness"]["worth"] == "bounded"
     sums = "".join(f"{one['sha256']}  {one['name']}\n" for one in told["files"])
     for expected in (0, 1):
         checked = subprocess.run(
@@ -172,6 +176,21 @@ def test_an_export_for_a_siem_has_a_manifest(sealed: Path, tmp_path: Path) -> No
         )
         assert checked.returncode == expected
         out.write_bytes(content.replace(b"6003", b"6004", 1))
+
+
+def test_an_export_without_a_sealed_file_never_looks_whole(sealed: Path, tmp_path: Path) -> None:
+    """What is left is written, and exit code, stderr and manifest say that it is not all."""
+    (lost,) = sealed.glob("sealed/*.parquet")
+    lost.unlink()
+    write(sealed, use(2), name="later.ndjson")
+    out, manifest = tmp_path / "uses.ndjson", tmp_path / "uses.json"
+    ran = keytrail("export", "--output", str(out), "--manifest", str(manifest), **SET)
+    assert ran.returncode == 1
+    assert b"keytrail: exported 1 use, bounded: " in ran.stderr
+    assert b"\n  1 sealed file missing or cut: run keytrail verify\n" in ran.stderr
+    assert b"the export is not whole: 1 of the journal's files are missing" in ran.stderr
+    told = json.loads(manifest.read_text())
+    assert (told["whole"], told["files"][0]["uses"]) == (False, 1)
 
 
 def test_a_manifest_is_of_a_file(sealed: Path, tmp_path: Path) -> None:

@@ -193,6 +193,17 @@ def test_a_question_that_takes_too_long_is_ended(
     )
 
 
+def test_an_answer_whose_time_is_over_while_it_is_read_is_ended(home: Path) -> None:
+    """Rows that came do not make it whole."""
+    write(home, *map(use, range(5000)))
+    limits = Limits()
+    rows = iter(uses(LocalSource(home, limits)).rows)
+    next(rows)
+    limits.interrupt()
+    with pytest.raises(CannotAnswer, match=r"^the journal was not read within the time"):
+        list(rows)
+
+
 def test_an_unknown_source_is_told() -> None:
     """Only the kind of address is named: the rest may hold a password."""
     with pytest.raises(CannotAnswer) as caught:

@@ -6,6 +6,7 @@ import pytest
 
 from keytrail.questions import QuestionError, leak
 from keytrail.sources import LocalSource
+from keytrail.store.moments import rfc3339
 from questions.question_kit import F1, F2, F3, SECOND, T0, chain, rows, table, use, write
 
 
@@ -33,6 +34,14 @@ def test_everything_that_a_key_did(home: Path) -> None:
         "redacted": 0,
     }
     assert answer.completeness.worth == "exact"
+
+
+def test_an_answer_is_for_the_time_that_was_asked_for(home: Path) -> None:
+    """Though parts of it look further: which clients are new, and the other ends of calls."""
+    chain(home)
+    since, until = rfc3339(T0), rfc3339(T0 + SECOND)
+    worth = leak(LocalSource(home), key=F2, since=since, until=until).completeness
+    assert (worth.worth, worth.begins, worth.ends) == ("exact", T0, T0 + SECOND)
 
 
 def test_both_ends_of_a_call_with_the_key(home: Path) -> None:

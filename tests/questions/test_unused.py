@@ -38,6 +38,22 @@ def test_keys_not_in_use_and_keys_not_in_the_inventory(home: Path) -> None:
     ]
 
 
+def test_a_record_that_is_shorter_than_the_days_cannot_tell(home: Path) -> None:
+    """Not seen for 90 days in a record of 40 is not seen in the record; that is said."""
+    now = time.time_ns()
+    write(home, use(0, time=now - 40 * _DAY), use(1, time=now))
+    source, inventory = LocalSource(home), (Entry(fingerprint=F2),)
+    assert unused(source, inventory, days=30).completeness.worth == "exact"
+    told = unused(source, inventory, days=90).completeness
+    assert (told.worth, told.reasons) == (
+        "bounded",
+        (
+            "the record does not reach back so many days: a key that is not in it may have been "
+            "used before",
+        ),
+    )
+
+
 def test_a_key_is_found_under_the_pepper_before(home: Path) -> None:
     """An inventory that still has the earlier fingerprint calls it neither idle nor unlisted."""
     rotated = {"attributes": {"keytrail.key.previous_hash": F1}}

@@ -85,14 +85,23 @@ def test_the_first_price_that_fits_is_the_cost(home: Path, tmp_path: Path) -> No
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("currency = ", "not TOML: "),
+        ("currency = ", "not TOML (at "),
+        ('currency = "EUR"\n[[prices]]\nper_use = nan', "price 1: 'per_use' is not a number of at"),
+        (
+            'currency = "EUR"\n[[prices]]\nprovider = "openai"',
+            "price 1: no price\nhint: give per_use or per_second, which may be 0",
+        ),
+        (
+            'currency = "EUR"\n[[prices]]\nper_use = 1\n[[prices]]\nowner = "a"\nper_use = 2',
+            "price 2 is of no use, since price 1 fits before it\nhint: put the one with more ",
+        ),
         ("", "no 'currency' or no [[prices]]\nhint: see docs/questions.md"),
         (
             'currency = "EUR"\n[[prices]]\nper_use = -1',
             "price 1: 'per_use' is not a number of at least 0",
         ),
         (
-            'currency = "EUR"\n[[prices]]\nplanet = "earth"',
+            'currency = "EUR"\n[[prices]]\nplanet = "earth"\nper_use = 1',
             "price 1: planet is not a column of text\nhint: conditions are direction, environment, "
             "host, key, key_id, key_name, method, outcome, owner, provider, route, service",
         ),

@@ -75,3 +75,11 @@ def test_a_public_id_may_have_several_fingerprints(home: Path) -> None:
     sid = "AC0123456789abcdef0123456789abcdef"
     write(home, use(0, key_id=sid), use(1, key=F2, key_id=sid), use(2, key=F3, key_id=sid.lower()))
     assert _times(home, sid) == [1, 0]
+
+
+@pytest.mark.parametrize("nothing", ["", " ", "\n"])
+def test_an_empty_key_is_no_key(home: Path, nothing: str) -> None:
+    """A variable of a shell that is not set must not look like a key that was not seen."""
+    with pytest.raises(QuestionError) as caught:
+        uses(LocalSource(home), key=nothing)
+    assert str(caught.value) == "--key: this is empty\nhint: give a fingerprint or a public id"

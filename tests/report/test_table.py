@@ -87,6 +87,19 @@ def test_no_uses_are_not_seen_since_and_never_never_used() -> None:
     )
 
 
+def test_no_uses_of_a_time_that_is_over_are_not_seen_in_it() -> None:
+    """Nothing is said of what came after, nor of what was not read."""
+    cut = Completeness(worth="truncated", begins=T0, ends=T0, reasons=("stopped after 5 uses",))
+    until = {"name": "uses", "until": "2025-11-25T18:00:01.000000000Z"}
+    for question, worth, told in (
+        (until, _EXACT, "no uses: none seen from 2025-11-25 18:00:00 to 2025-11-25 18:00:01 UTC"),
+        ({"name": "uses"}, cut, "no uses found, and not all were read"),
+    ):
+        data = io.StringIO()
+        write(Answer(question, ("time",), iter(()), worth), "table", data, io.StringIO())
+        assert data.getvalue().splitlines()[0] == told
+
+
 def test_an_empty_record_says_why() -> None:
     """Without a beginning there is no time to name."""
     worth = Completeness(worth="bounded", begins=None, ends=T0, reasons=("it is empty",))

@@ -221,11 +221,11 @@ def _with_revision(content: bytes) -> bytes:
     return bytes(out)
 
 
-def serve(port: int, directory: str, refused: str) -> None:
+def serve(port: int, directory: str, refused: str, config: str) -> None:
     """Serve until killed; runs in a process of its own."""
     import chdb
 
-    _Front.engine = chdb.connect(directory)
+    _Front.engine = chdb.connect(f"{directory}?config-file={config}" if config else directory)
     _Front.lock = threading.Lock()
     _Front.refused = frozenset(name for name in refused.split(",") if name)
     for name in _Front.refused:
@@ -234,12 +234,15 @@ def serve(port: int, directory: str, refused: str) -> None:
 
 
 @contextmanager
-def clickhouse(directory: Path, refused: str = "") -> Iterator[int]:
-    """Run the engine; yield the port of its HTTP front."""
+def clickhouse(directory: Path, refused: str = "", config: str = "") -> Iterator[int]:
+    """Run the engine, with a configuration of its own in XML; yield the port of its HTTP front."""
     if find_spec("chdb") is None:
         missing("chdb is not installed: uv pip install --group clickhouse")
     port = free_port()
-    command = [sys.executable, __file__, str(port), str(directory / "data"), refused]
+    file = directory / "config.xml"
+    file.write_text(config)
+    configured = str(file) if config else ""
+    command = [sys.executable, __file__, str(port), str(directory / "data"), refused, configured]
     with (directory / "clickhouse.log").open("wb") as log:
         process = subprocess.Popen(
             command, stdout=log, stderr=log, env={"PYTHONPATH": str(Path(__file__).parents[1])}
@@ -289,4 +292,4 @@ def _answers(port: int) -> bool:
 
 
 if __name__ == "__main__":
-    serve(int(sys.argv[1]), sys.argv[2], sys.argv[3])
+    serve(int(sys.argv[1]), *sys.argv[2:])

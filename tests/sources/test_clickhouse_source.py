@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
 import pytest
 
+from cli.cli_kit import keytrail
 from keytrail.questions import keys, uses
 from keytrail.settings import Settings
 from keytrail.sources import CannotAnswer, Limits, connect
@@ -14,6 +16,7 @@ from keytrail.sources.source import USE_COLUMNS
 from sources import clickhouse_front
 from sources.clickhouse_front import run
 from support.cases import F1
+from support.servers import answer, listening
 
 _TABLE = """
 CREATE TABLE keytrail.otel_traces (
@@ -88,6 +91,41 @@ def test_what_is_not_there_is_told(engine: int, path: str, message: str) -> None
         connect(Settings(), f"clickhouse://127.0.0.1:{engine}{path}")
     assert message in str(caught.value)
     assert f"clickhouse at 127.0.0.1:{engine}" in str(caught.value)
+
+
+def test_a_clickhouse_that_is_not_there_is_told() -> None:
+    """As any other backend: by what the network says, and by nothing on stderr beside it."""
+    ran = keytrail("keys", "--from", "clickhouse://127.0.0.1:1/keytrail")
+    assert (ran.returncode, ran.stderr.decode()) == (
+        1,
+        "keytrail: clickhouse at 127.0.0.1:1 cannot be reached: connection refused\n"
+        "hint: is the address right, and is it running?\n",
+    )
+
+
+@pytest.mark.parametrize("status", [302, 307, 401, 403])
+def test_a_gateway_before_clickhouse_is_told(status: int) -> None:
+    """By its status; and none of its words, nor where it points to."""
+    asked: list[str] = []
+
+    class Gateway(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            asked.append(self.path.partition("?")[0])
+            answer(self, status, b"<html>secret</html>", Location="/elsewhere")
+
+        def do_GET(self) -> None:
+            self.do_POST()
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with listening(Gateway) as port, pytest.raises(CannotAnswer) as caught:
+        connect(Settings(), f"clickhouse://127.0.0.1:{port}/keytrail")
+    assert set(asked) == {"/"}
+    assert str(caught.value) == (
+        f"clickhouse at 127.0.0.1:{port} did not answer: status {status}\n"
+        "hint: is the address right, and is it running?"
+    )
 
 
 def test_a_time_limit_is_an_error_and_never_a_part(engine: int) -> None:

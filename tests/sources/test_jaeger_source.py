@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler
@@ -14,8 +15,9 @@ import pytest
 
 from keytrail.questions import keys, uses
 from keytrail.settings import Settings
-from keytrail.sources import Limits, LocalSource, connect
+from keytrail.sources import Limits, LocalSource, connect, swept
 from keytrail.sources.source import DAY
+from keytrail.store.moments import rfc3339
 from sources import seeded, servers
 from sources.seeded import BEGIN, F3
 from support.cases import F1, K1
@@ -125,7 +127,8 @@ def test_a_limit_above_its_own_is_lowered(tmp_path: Path) -> None:
     with servers.jaeger(tmp_path, "{memory: {max_traces: 300}}") as (at, otlp):
         port = int(otlp.rpartition(":")[2])
         servers.send(port, seeded.requests()[:1])
-        eventually(lambda: len([*uses(connect(Settings(), at), since="1d").rows]) == 100)
+        sent = 100 - len(seeded.running())
+        eventually(lambda: len([*uses(connect(Settings(), at), since="1d").rows]) == sent)
 
 
 def test_a_cap_that_it_does_not_tell_is_seen() -> None:
@@ -198,7 +201,45 @@ def test_a_key_that_was_looked_for_in_part_only_is_truncated(jaeger_memory: str)
     found = uses(source, key="12345678", since="1d")
     assert [*found.rows] == []
     assert found.completeness.worth == "truncated"
-    assert found.completeness.reasons[0] == "stopped after 1 use"
+    assert found.completeness.reasons[:2] == (
+        "which key is meant was looked for in a part of the uses only: give its whole fingerprint, "
+        "the key itself or its public id",
+        "stopped after 1 use",
+    )
+
+
+def test_digits_that_it_cannot_look_for_read_no_more_than_a_bound(
+    jaeger_memory: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Which is told; a whole fingerprint is asked for as it is, and reads its own uses alone."""
+    monkeypatch.setattr(swept, "_MOST_FOR_DIGITS", 5)
+    found = uses(connect(Settings(), jaeger_memory), key=F1[:8], since="1d")
+    assert found.completeness.worth == "truncated"
+    assert found.completeness.reasons[1] == "stopped after 5 uses"
+    assert uses(connect(Settings(), jaeger_memory), key=F1).completeness.worth == "bounded"
+
+
+def test_the_time_before_a_moment_is_searched_as_far_back_from_there() -> None:
+    """Not from now: a time that ended long ago would be no time at all."""
+    asked: list[dict[str, str]] = []
+
+    def answer(path: str, query: dict[str, str]) -> tuple[int, str]:
+        asked.append(query)
+        return 200, json.dumps({"data": ["shop"] if path == "/api/services" else []})
+
+    with _answering(answer) as address:
+        worth = keys(connect(Settings(), f"{address}?lookback=3d"), until="2025-11-25").completeness
+    assert (rfc3339(worth.begins or 0)[:10], rfc3339(worth.ends)[:10]) == (
+        "2025-11-22",
+        "2025-11-25",
+    )
+    assert int(asked[-1]["start"]) == (worth.begins or 0) // 1000
+
+
+def test_what_is_to_come_is_in_no_answer(jaeger_memory: str) -> None:
+    """An answer ends now, also where it was asked for longer."""
+    worth = keys(connect(Settings(), jaeger_memory), until="2999-01-01").completeness
+    assert worth.ends < time.time_ns()
 
 
 def test_no_more_uses_are_read_than_allowed(jaeger_memory: str) -> None:

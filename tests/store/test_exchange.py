@@ -223,6 +223,24 @@ def test_a_file_that_is_imported_again_changes_nothing(home: Path, tmp_path: Pat
     assert rows_of(home) == before
 
 
+def test_a_use_that_has_ended_is_not_made_to_run_again(home: Path, tmp_path: Path) -> None:
+    """Whatever the order of files, and however often they are imported, its end is what stays."""
+    running, ended = _use(1), _use(1)
+    told = {one["key"]: one["value"] for one in running["attributes"]}
+    told["keytrail.outcome"]["stringValue"] = "unknown"
+    early, late = tmp_path / "early.jsonl", tmp_path / "late.jsonl"
+    early.write_text(_line(running, _use(2)) + "\n")
+    late.write_text(_line(ended, _use(3)) + "\n")
+    found = []
+    for files in ([early], [late], [early], [late, early], [early, late]):
+        import_files(home, SIGNER, files)
+        found.append(rows_of(home, "outcome"))
+    assert found == [
+        [("unknown",), ("denied",)],
+        *([[("denied",)] * 3] * 4),
+    ]
+
+
 def test_a_file_that_is_not_there_is_told(home: Path, tmp_path: Path) -> None:
     """What, where, and the next step."""
     with pytest.raises(StoreError, match=r"missing\.jsonl: No such file or directory\nhint: "):

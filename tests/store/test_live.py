@@ -91,6 +91,20 @@ def test_a_use_that_was_written_to_two_segments_counts_once(home: Path) -> None:
     assert _paths(home) == ["/second", "/orders/1", "/orders/2"]
 
 
+def test_the_end_of_a_use_wins_whatever_the_order(home: Path) -> None:
+    """Files that were imported, or a backend, may tell what was told while it ran last."""
+    early = {"outcome": "unknown", "path": "/running"}
+    write(
+        home,
+        use(0, path="/ended", outcome="denied"),
+        use(0, **early, duration=70.0),
+        use(1, **early, duration=60.0),
+        use(1, outcome="unknown", path="/later", duration=90.0),
+        use(1, **early, duration=None),
+    )
+    assert _paths(home) == ["/ended", "/later"]
+
+
 def test_uses_without_ids_are_never_taken_for_copies(home: Path) -> None:
     """Equal lines of which nobody can tell that they are one use are two."""
     nameless = use(0, trace_id=None, span_id=None)

@@ -7,6 +7,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
 if sys.version_info >= (3, 11):
@@ -17,7 +18,9 @@ else:
 _POSITION = re.compile(r" \(at [^()]*\)$")
 
 
-def read_toml(path: Path, unusable: type[ValueError]) -> dict[str, Any]:
+def read_toml(
+    path: Path, unusable: type[Exception], parse_float: Callable[[str], Any] = float
+) -> dict[str, Any]:
     """Return what the file says.
 
     Raises:
@@ -26,7 +29,7 @@ def read_toml(path: Path, unusable: type[ValueError]) -> dict[str, Any]:
     """
     try:
         with path.open("rb") as file:
-            return tomllib.load(file)
+            return tomllib.load(file, parse_float=parse_float)
     except OSError as error:
         raise unusable(f"{path}: {error.strerror}") from None
     except UnicodeDecodeError:

@@ -12,8 +12,9 @@ from keytrail.cli import (
     demo,
     doctor,
     erasing,
-    exchange,
+    exporting,
     fingerprinting,
+    importing,
     redacting,
     running,
     sealing,
@@ -44,8 +45,8 @@ app.command("seal")(sealing.seal)
 app.command("verify")(sealing.verify)
 app.command("erase")(erasing.erase)
 app.command("sql")(sql.sql)
-app.command("import")(exchange.import_)
-app.command("export")(exchange.export)
+app.command("import")(importing.import_)
+app.command("export")(exporting.export)
 app.command("run", context_settings=_ARGUMENTS_AS_THEY_ARE)(running.run)
 app.command("doctor")(doctor.doctor)
 app.command("demo")(demo.demo)

@@ -5,17 +5,26 @@ from __future__ import annotations
 import codecs
 import contextlib
 import getpass
+import re
 import sys
 from typing import TYPE_CHECKING, Final
 
 from keytrail.cli.errors import CommandError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from typer import Context
 
     from keytrail.settings import Settings
 
 _MOST_BYTES: Final = 1024 * 1024
+_MOST_LAYERS: Final = 4
+_LAYERS: Final = (
+    re.compile(rb"""(?P<quote>["'`])(?P<key>(?:(?!(?P=quote)).)+)(?P=quote)[,;]?"""),
+    re.compile(rb"(?i:bearer|token|apikey|api-key)\s+(?P<key>\S.*)"),
+    re.compile(rb"""(?:export\s+)?["']?[A-Za-z][\w-]*["']?\s*[:=]\s*(?P<key>\S.*)"""),
+)
 _ALONE: Final = "hint: pipe in the key alone"
 
 
@@ -36,6 +45,9 @@ def refuse_arguments(context: Context) -> None:
 def read_fingerprints(settings: Settings) -> tuple[str, ...]:
     """Read a key and return its fingerprints, under the pepper in force first.
 
+    What it was copied with may be its own or not, so the key without it is meant as well: quotes,
+    ``Bearer``, the name of a header or of a variable.
+
     Raises:
         CommandError: there is no key, or there is no pepper to compare with.
     """
@@ -47,7 +59,19 @@ def read_fingerprints(settings: Settings) -> tuple[str, ...]:
             "no pepper is set and none can be kept: no key can be found by its fingerprint"
             "\nhint: set KEYTRAIL_PEPPER to what the services have"
         )
-    return tuple(loaded.peppers.all(read_key()))
+    meant = _unwrapped(read_key())
+    return tuple(dict.fromkeys(one for key in meant for one in loaded.peppers.all(key)))
+
+
+def _unwrapped(key: bytes) -> Iterator[bytes]:
+    """Yield the key as it is, then with one layer after the other taken off."""
+    yield key
+    for _ in range(_MOST_LAYERS):
+        found = next((match for layer in _LAYERS if (match := layer.fullmatch(key))), None)
+        if found is None:
+            return
+        key = found["key"]
+        yield key
 
 
 def read_key() -> bytes:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import math
 import os
 import sys
 from contextlib import closing
@@ -90,9 +91,22 @@ From = Annotated[
         metavar="SOURCE",
     ),
 ]
+
+
+def _some_time(seconds: float | None) -> float | None:
+    if seconds is not None and not 0 < seconds < math.inf:
+        raise typer.BadParameter("give a number of seconds above 0")
+    return seconds
+
+
 TimeLimit = Annotated[
     float | None,
-    typer.Option("--timeout", help="Seconds after which the answer is cut.", metavar="SECONDS"),
+    typer.Option(
+        "--timeout",
+        help="Seconds after which the answer is cut.",
+        metavar="SECONDS",
+        callback=_some_time,
+    ),
 ]
 RowLimit = Annotated[
     int | None,
@@ -149,7 +163,12 @@ class Asking:
         try:
             cancellable(answer, limits.interrupt)
         except BrokenPipeError:
-            _let_go_of_stdout()
+            let_go_of_stdout()
+        except OSError as error:
+            let_go_of_stdout()
+            raise CommandError(
+                f"stdout: {error.strerror}\nhint: is there room where it goes?"
+            ) from None
         except QuestionError as error:
             raise CommandError(str(error), 2) from None
         except CannotAnswer as error:
@@ -220,6 +239,6 @@ def _option(name: str, hint: object) -> inspect.Parameter:
     return inspect.Parameter(name, kind, default=_DEFAULTS.get(name), annotation=hint)
 
 
-def _let_go_of_stdout() -> None:
+def let_go_of_stdout() -> None:
     """The reader has seen enough; what is still buffered must not fail at exit."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -98,12 +98,25 @@ def read_time(name: str, text: str | None) -> int | None:
     return _read(name, text, lambda given: read_moment(given, now), when)
 
 
+def read_times(since: str | None, until: str | None) -> Filter:
+    """Return the filter for a time alone.
+
+    Raises:
+        QuestionError: a text names no moment, or the time ends before it begins.
+    """
+    wanted = Filter(since=read_time("since", since), until=read_time("until", until))
+    if wanted.since is not None and wanted.until is not None and wanted.since > wanted.until:
+        raise QuestionError(
+            "--since: this is later than --until\nhint: such as --since 7d --until 2d"
+        )
+    return wanted
+
+
 def _read_but_key(filters: Filters) -> Filter:
     _choice("direction", filters.get("direction"), get_args(Direction))
     _choice("outcome", filters.get("outcome"), _OUTCOMES)
-    return Filter(
-        since=read_time("since", filters.get("since")),
-        until=read_time("until", filters.get("until")),
+    return replace(
+        read_times(filters.get("since"), filters.get("until")),
         network=_read(
             "client", filters.get("client"), _network, "an address or a network such as 10.0.0.0/8"
         ),

@@ -70,7 +70,7 @@ def leak(
         uses = inquiry.read(reading.uses(asked.wanted, limit))
         tables = tuple(inquiry.tables(uses))
     question = {"name": "leak", **asked.shown, **shown}
-    return Answer(question, USE_COLUMNS, uses, least(*inquiry.worth), tables)
+    return Answer(question, USE_COLUMNS, uses, inquiry.completeness(), tables)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +86,11 @@ class _Inquiry:
         rows = tuple(found.rows)
         self.worth.append(found.completeness)
         return rows
+
+    def completeness(self) -> Completeness:
+        """Return what the least of the answers is worth, for the time that was asked for."""
+        of_uses = self.worth[0]
+        return replace(least(*self.worth), begins=of_uses.begins, ends=of_uses.ends)
 
     def groups(self, wanted: Filter, grouping: Grouping) -> tuple[Row, ...]:
         return self.read(self.source.groups(wanted, grouping))

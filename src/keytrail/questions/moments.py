@@ -11,17 +11,23 @@ _AGO: Final = re.compile(r"(\d{1,9})([smhdw])")
 _RFC3339: Final = re.compile(
     r"(\d{4}-\d\d-\d\d)(?:[Tt ](\d\d:\d\d)(:\d\d)?(?:\.(\d{1,9}))?([Zz]|[+-]\d\d:\d\d)?)?"
 )
+_MOST: Final = 2**63 - 1
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=timezone.utc)
 
 
 def read_moment(text: str, now: int) -> int:
     """Return the moment that ``text`` names: RFC 3339, ``2h`` ago, ``today`` or ``yesterday``.
 
-    A day begins at midnight UTC; a time without an offset is UTC.
+    A day begins at midnight UTC; a time without an offset is UTC; what is beyond the nanoseconds
+    of 64 bits is their first or last.
 
     Raises:
         ValueError: the text names no moment.
     """
+    return max(-_MOST, min(_read(text, now), _MOST))
+
+
+def _read(text: str, now: int) -> int:
     if found := _AGO.fullmatch(text):
         return now - int(found[1]) * _SECONDS[found[2]] * 10**9
     if text in ("today", "yesterday"):

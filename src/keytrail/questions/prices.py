@@ -17,21 +17,16 @@ TOML; the first price whose every condition a use meets is its price:
 
 from __future__ import annotations
 
-import sys
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 
+from keytrail.capture.toml_file import read_toml
 from keytrail.questions.errors import QuestionError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
 
 _CONDITIONS: Final = frozenset(
     {
@@ -78,23 +73,30 @@ def read_prices(path: Path) -> Prices:
     Raises:
         QuestionError: the file cannot be read or says something else; names the place.
     """
-    try:
-        with path.open("rb") as file:
-            content = tomllib.load(file, parse_float=Decimal)
-    except OSError as error:
-        raise QuestionError(f"{path}: {error.strerror}") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise QuestionError(f"{path}: not TOML: {error}") from None
+    content = read_toml(path, QuestionError, parse_float=Decimal)
     currency, tables = content.get("currency"), content.get("prices")
     if not isinstance(currency, str) or not isinstance(tables, list):
         raise QuestionError(f"{path}: no 'currency' or no [[prices]]\nhint: see docs/questions.md")
-    return Prices(
-        currency, tuple(_price(f"{path}: price {n}", table) for n, table in enumerate(tables, 1))
-    )
+    prices = [_price(f"{path}: price {n}", table) for n, table in enumerate(tables, 1)]
+    _check_order(path, prices)
+    return Prices(currency, tuple(prices))
+
+
+def _check_order(path: Path, prices: Sequence[Price]) -> None:
+    """See to it that each price can be the first that fits some use."""
+    for later, price in enumerate(prices):
+        for earlier, before in enumerate(prices[:later]):
+            if set(before.conditions) <= set(price.conditions):
+                raise QuestionError(
+                    f"{path}: price {later + 1} is of no use, since price {earlier + 1} fits before"
+                    " it\nhint: put the one with more conditions first"
+                )
 
 
 def _price(where: str, table: Any) -> Price:
     fields = dict(table) if isinstance(table, dict) else {}
+    if fields.keys().isdisjoint(_RATES):
+        raise QuestionError(f"{where}: no price\nhint: give {' or '.join(_RATES)}, which may be 0")
     rates = [_rate(where, fields, name) for name in _RATES]
     unknown = fields.keys() - _CONDITIONS
     if unknown or not all(isinstance(value, str) for value in fields.values()):
@@ -107,6 +109,7 @@ def _price(where: str, table: Any) -> Price:
 
 def _rate(where: str, fields: dict[str, Any], name: str) -> Decimal:
     rate = fields.pop(name, 0)
-    if isinstance(rate, bool) or not isinstance(rate, (int, Decimal)) or rate < 0:
+    is_number = isinstance(rate, (int, Decimal)) and not isinstance(rate, bool)
+    if not is_number or not Decimal(rate).is_finite() or rate < 0:
         raise QuestionError(f"{where}: {name!r} is not a number of at least 0")
     return Decimal(rate)

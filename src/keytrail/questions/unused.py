@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from keytrail.questions.answer import Answer
 from keytrail.questions.errors import QuestionError
 from keytrail.sources.source import DAY, Filter, Grouping
+from keytrail.sources.worth import least
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from keytrail.capture.entry import Entry
-    from keytrail.sources.source import Row, Source
+    from keytrail.sources.source import Completeness, Row, Source
 
 UNUSED_COLUMNS: Final = (
     *("state", "key", "key_id", "key_name", "owner", "environment", "provider"),
@@ -29,6 +30,11 @@ _SEEN: Final = Grouping(
     ),
     by=("key",),
     order=("last_use",),
+)
+
+
+_TOO_SHORT: Final = (
+    "the record does not reach back so many days: a key that is not in it may have been used before"
 )
 
 
@@ -52,10 +58,18 @@ def unused(source: Source, inventory: Sequence[Entry], *, days: int = 30) -> Ans
         )
     found = source.groups(Filter(), _SEEN)
     seen = [dict(zip(_SEEN.columns, row, strict=True)) for row in found.rows]
-    listing = _Inventory(inventory, time.time_ns() - days * DAY, found.completeness.begins)
+    before = time.time_ns() - days * DAY
+    listing = _Inventory(inventory, before, found.completeness.begins)
     rows = (*listing.not_in_use(seen), *listing.unlisted(seen))
     question = {"name": "unused", "days": str(days)}
-    return Answer(question, UNUSED_COLUMNS, rows, found.completeness)
+    return Answer(question, UNUSED_COLUMNS, rows, _as_far_as(before, found.completeness))
+
+
+def _as_far_as(before: int, told: Completeness) -> Completeness:
+    """Bound an answer by a record that does not reach back to ``before``."""
+    if told.begins is None or told.begins <= before:
+        return told
+    return least(told, replace(told, worth="bounded", reasons=(_TOO_SHORT,)))
 
 
 _Seen = dict[str, object]

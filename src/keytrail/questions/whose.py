@@ -33,9 +33,11 @@ def whose(source: Source, key: str | Sequence[str]) -> Meant:
     fingerprints of one key. What was not seen is meant only where it is a whole fingerprint.
 
     Raises:
-        QuestionError: the digits are the beginning of several keys' fingerprints.
+        QuestionError: the digits are the beginning of several keys' fingerprints, or none.
     """
     if isinstance(key, str):
+        if not key.strip():
+            raise QuestionError("--key: this is empty\nhint: give a fingerprint or a public id")
         family = _named(source, key)
         return Meant(
             (key.lower(),) if not family and _WHOLE.fullmatch(key) else family, bool(family)

@@ -13,6 +13,7 @@ from rich.text import Text
 from keytrail.report.layout import GAP, fit
 from keytrail.report.look import NUMBERS, cell
 from keytrail.report.text import plain
+from keytrail.report.values import span_of_time
 from keytrail.semconv import REDACTED
 from keytrail.store.moments import seconds
 
@@ -43,7 +44,7 @@ def write(answer: Answer, data: TextIO, talk: TextIO) -> None:
         left_out = _write_rows(console, answer.columns, rows)
         console.print(f"\n{_total(answer, rows)}{_left_out(left_out)}", soft_wrap=True)
     else:
-        console.print(_nothing(answer.completeness))
+        console.print(_nothing(answer))
     _write_worth(console, answer.completeness)
     if not rows and answer.question.get("key") == REDACTED:
         talk.write(_NO_SUCH_KEY)
@@ -51,7 +52,8 @@ def write(answer: Answer, data: TextIO, talk: TextIO) -> None:
 
 def _write_table(console: Console, table: Table) -> None:
     """Write a part of an answer under its title; one without rows says so in a line."""
-    console.print(Text(table.title, "bold"), Text("" if table.rows else "none", "dim"))
+    said = Text("" if table.rows else "none", "dim")
+    console.print(Text(table.title, "bold"), said, soft_wrap=True)
     if not table.rows:
         return
     _write_rows(console, table.columns, table.rows[:_MOST_OF_A_TABLE])
@@ -107,17 +109,21 @@ def _left_out(columns: int) -> str:
     return f" ({_many(columns, 'more column')} in a wider terminal or with --format json)"
 
 
-def _nothing(completeness: Completeness) -> str:
-    if completeness.begins is None:
+def _nothing(answer: Answer) -> str:
+    """A key is not seen since the record begins: whether it was before, nobody can tell."""
+    begins, ends = answer.completeness.begins, answer.completeness.ends
+    if answer.completeness.worth == "truncated":
+        return "no uses found, and not all were read"
+    if begins is None:
         return "no uses"
-    return f"no uses: none seen since {seconds(completeness.begins)} UTC"
+    if "until" in answer.question:
+        return f"no uses: none seen from {seconds(begins)} to {seconds(ends)} UTC"
+    return f"no uses: none seen since {seconds(begins)} UTC"
 
 
 def _write_worth(console: Console, completeness: Completeness) -> None:
-    begins, ends = completeness.begins, completeness.ends
     text = Text(completeness.worth, _WORTH_STYLE[completeness.worth])
-    if begins is not None:
-        text.append(f": {seconds(begins)} to {seconds(ends)} UTC", "default")
+    text.append(span_of_time(completeness), "default")
     for reason in completeness.reasons:
         text.append(f"\n  {plain(reason)}", "default")
     console.print(text, soft_wrap=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from keytrail.store.moments import rfc3339
+from keytrail.store.moments import rfc3339, seconds
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,6 +21,12 @@ def record(columns: Sequence[str], row: Sequence[object]) -> dict[str, object]:
         column: rfc3339(value) if column in MOMENTS and isinstance(value, int) else value
         for column, value in zip(columns, row, strict=True)
     }
+
+
+def span_of_time(completeness: Completeness) -> str:
+    """Return from when to when an answer is, as it follows its worth; nothing where it is empty."""
+    begins, ends = completeness.begins, completeness.ends
+    return "" if begins is None else f": {seconds(begins)} to {seconds(ends)} UTC"
 
 
 def worth(completeness: Completeness) -> dict[str, object]:

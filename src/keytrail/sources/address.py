@@ -17,7 +17,6 @@ from __future__ import annotations
 
 import os
 import re
-import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -25,16 +24,12 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 
 import platformdirs
 
+from keytrail.capture.toml_file import read_toml
 from keytrail.settings import Secret
 from keytrail.sources.source import DAY, CannotAnswer
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
 
 _KINDS: Final = ("clickhouse", "jaeger", "tempo")
 _SECURE_PORTS: Final = (443, 8443)
@@ -117,15 +112,7 @@ def _profiles(environ: Mapping[str, str]) -> Path:
 
 
 def _read(path: Path) -> dict[str, Any]:
-    try:
-        with path.open("rb") as file:
-            return tomllib.load(file)
-    except FileNotFoundError:
-        return {}
-    except OSError as error:
-        raise CannotAnswer(f"{path}: {error.strerror}") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError):
-        raise CannotAnswer(f"{path}: not TOML\nhint: docs/sources.md shows one") from None
+    return read_toml(path, CannotAnswer) if path.exists() else {}
 
 
 def _of_url(text: str, profile: Mapping[str, Any], environ: Mapping[str, str]) -> Address:
@@ -191,7 +178,7 @@ def _filled(text: str, told: Mapping[str, Any], environ: Mapping[str, str]) -> s
     """Put the values of environment variables in."""
     missing = [name for name in _VARIABLE.findall(text) if name not in environ]
     if missing:
-        raise CannotAnswer(f"{_where(told)}the variable {missing[0]} is not set\n{_HINT}")
+        raise CannotAnswer(f"{_where(told)}the variable {missing[0]} is not set\nhint: export it")
     return _VARIABLE.sub(lambda found: environ[found[1]], text)
 
 

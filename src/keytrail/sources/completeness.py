@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from keytrail.sources.source import Completeness, Filter
-from keytrail.sources.worth import several_peppers
+from keytrail.sources.worth import end_of, several_peppers
 from keytrail.store.moments import seconds
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ def judge(
     return Completeness(
         worth="bounded" if reasons else "exact",
         begins=_begins(wanted, condition),
-        ends=now if wanted.until is None else min(wanted.until, now),
+        ends=end_of(wanted, now),
         reasons=reasons,
     )
 

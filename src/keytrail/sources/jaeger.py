@@ -15,6 +15,7 @@ from keytrail.sources.source import service_of
 from keytrail.sources.spans import AuditSpan
 from keytrail.sources.swept import may_be_digits
 from keytrail.sources.windows import Bisection, LimitError, Trace, Window
+from keytrail.sources.worth import end_of
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator, Mapping
@@ -56,8 +57,9 @@ class JaegerBackend:
         """Yield the audit spans that may match."""
         search.bounded.append(_KEEPS)
         now = time.time_ns()
-        search.begins = now - self._lookback if search.wanted.since is None else search.wanted.since
-        search.ends = search.wanted.until or now
+        since = search.wanted.since
+        search.ends = end_of(search.wanted, now)
+        search.begins = search.ends - self._lookback if since is None else since
         if search.wanted.traces is not None:
             for trace in search.wanted.traces:
                 for found in self._given(search, f"/api/traces/{trace}", {"raw": "true"}):

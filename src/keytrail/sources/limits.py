@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -40,6 +40,12 @@ class Limits:
         if self.seconds is None:
             return None
         return max(self.seconds - (time.monotonic() - self._begun), _LEAST)
+
+    def of_at_most(self, rows: int | None) -> Limits:
+        """Return the limits of a part of the question that may read no more than ``rows``."""
+        if rows is None or (self.rows is not None and self.rows <= rows):
+            return self
+        return replace(self, rows=rows)
 
     def check(self, rows: int = 0) -> None:
         """Go on while there is time, and no more than ``rows`` are to be read.

@@ -33,7 +33,7 @@ _UNREADABLE: Final = (
     duckdb.OutOfMemoryException,
 )
 _ROWS_AT_ONCE: Final = 2000
-_TOO_SLOW: Final = (
+TOO_SLOW: Final = (
     "the journal was not read within the time that was given"
     "\nhint: ask for less time, or give it more by --timeout"
 )
@@ -46,10 +46,10 @@ class LocalSource:
         self._home = home
         self._limits = limits
 
-    def uses(self, wanted: Filter, limit: int | None) -> Found:
-        """Return the newest ``limit`` uses, newest first."""
-        if limit is None:
-            return self._read(relation.uses(wanted, None))
+    def uses(self, wanted: Filter, limit: int | None, *, oldest_first: bool = False) -> Found:
+        """Return the newest ``limit`` uses, newest first, or all of them the other way round."""
+        if limit is None or oldest_first:
+            return self._read(relation.uses(wanted, None, oldest_first=oldest_first))
         return cut(self._read(relation.uses(wanted, limit + 1)), limit)
 
     def groups(self, wanted: Filter, grouping: Grouping) -> Found:
@@ -86,7 +86,7 @@ class LocalSource:
                 self._open_again()
             return self._read_once(query)
         except duckdb.InterruptException:
-            raise CannotAnswer(_TOO_SLOW) from None
+            raise CannotAnswer(TOO_SLOW) from None
         except (StoreError, *_UNREADABLE) as error:
             raise CannotAnswer(_unreadable(self._home, error)) from None
 
@@ -100,7 +100,17 @@ class LocalSource:
             open_ones.enter_context(self._limits.interrupting(store.connection.interrupt))
             query.run(store)
             completeness = self._judge(query, now, store)
-            return Found(_rows(store, open_ones.pop_all()), completeness)
+            return Found(self._rows(store, open_ones.pop_all()), completeness)
+
+    def _rows(self, store: Store, until_read: ExitStack) -> Iterator[Row]:
+        with until_read:
+            try:
+                while rows := store.fetch(_ROWS_AT_ONCE):
+                    yield from rows
+            except duckdb.InterruptException:
+                raise CannotAnswer(TOO_SLOW) from None
+            except _UNREADABLE as error:
+                raise CannotAnswer(_unreadable(self._home, error)) from None
 
     def _judge(self, query: Query, now: int, store: Store) -> Completeness:
         wanted = query.wanted
@@ -129,12 +139,6 @@ class _OneReading(LocalSource):
             query.run(self._store)
             rows = self._store.connection.fetchall()
         return Found(rows, self._judge(query, now, self._store))
-
-
-def _rows(store: Store, until_read: ExitStack) -> Iterator[Row]:
-    with until_read:
-        while rows := store.fetch(_ROWS_AT_ONCE):
-            yield from rows
 
 
 def _unreadable(home: Path, error: Exception) -> str:

@@ -96,12 +96,13 @@ def _query(
     return Query(sql, wanted, frozenset({*reads, *conditions.columns(wanted)}), values)
 
 
-def uses(wanted: Filter, limit: int | None) -> Query:
+def uses(wanted: Filter, limit: int | None, *, oldest_first: bool = False) -> Query:
     """Return the query for the newest ``limit`` uses."""
     most = "" if limit is None else f" LIMIT {limit:d}"
+    order = "" if oldest_first else " DESC"
     sql = (
         f"SELECT {', '.join(USE_COLUMNS)} FROM uses_and_hashes WHERE {{where}} "
-        f"ORDER BY time DESC, trace_id, span_id{most}"
+        f"ORDER BY time{order}, trace_id, span_id{most}"
     )
     return Query(sql, wanted, reads=None, newest=limit)
 

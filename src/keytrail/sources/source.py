@@ -143,8 +143,11 @@ class Source(Protocol):
     def reading(self) -> AbstractContextManager[Source]:
         """Hold still for several questions: they see the same uses, each answered at once."""
 
-    def uses(self, wanted: Filter, limit: int | None) -> Found:
-        """Return the newest ``limit`` uses, newest first, with ``USE_COLUMNS``."""
+    def uses(self, wanted: Filter, limit: int | None, *, oldest_first: bool = False) -> Found:
+        """Return the newest ``limit`` uses, newest first, with ``USE_COLUMNS``.
+
+        ``oldest_first``: all of them, the other way round.
+        """
 
     def groups(self, wanted: Filter, grouping: Grouping) -> Found:
         """Return one row for each group of uses, with the columns of ``grouping``.

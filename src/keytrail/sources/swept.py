@@ -33,6 +33,13 @@ if TYPE_CHECKING:
 
 _DIGITS: Final = re.compile(r"[0-9a-f]{1,64}", re.IGNORECASE)
 _WHOLE: Final = 64
+_MOST_FOR_DIGITS: Final = 200_000
+"""Uses that are read to find whose fingerprint begins with digits that a backend cannot look for.
+"""
+_IN_PART: Final = (
+    "which key is meant was looked for in a part of the uses only: give its whole fingerprint, the "
+    "key itself or its public id"
+)
 _MOST_TRACES: Final = 500
 """Traces that are read one by one; of more, everything of their time is searched instead."""
 
@@ -95,6 +102,7 @@ def _earlier(since: int | None) -> int | None:
 class _Asked(NamedTuple):
     wanted: Filter
     named: str | None
+    most: int | None
 
 
 class _Swept(NamedTuple):
@@ -126,10 +134,10 @@ class SweptSource:
         """What was found stays as it is anyway."""
         return nullcontext(self)
 
-    def uses(self, wanted: Filter, limit: int | None) -> Found:
-        """Return the newest ``limit`` uses, newest first."""
+    def uses(self, wanted: Filter, limit: int | None, *, oldest_first: bool = False) -> Found:
+        """Return the newest ``limit`` uses, newest first, or all of them the other way round."""
         swept = self._sweep(wanted)
-        return self._judged(swept.source.uses(wanted, limit), swept)
+        return self._judged(swept.source.uses(wanted, limit, oldest_first=oldest_first), swept)
 
     def groups(self, wanted: Filter, grouping: Grouping) -> Found:
         """Return one row for each group of uses."""
@@ -153,16 +161,28 @@ class SweptSource:
 
         Where they were not all found, every answer from here on says so.
         """
-        is_whole = len(start) == _WHOLE
-        wanted = Filter(keys=(start.lower(),)) if is_whole else Filter()
-        can_find = not is_whole and self._backend.can_find(start)
-        swept = self._sweep(wanted, start if can_find else None)
+        if len(start) == _WHOLE:
+            swept = self._sweep(Filter(keys=(start.lower(),)))
+        elif self._backend.can_find(start):
+            swept = self._sweep(Filter(), start)
+        else:
+            return self._identities_by_digits(start)
+        return self._named(swept, start)
+
+    def _identities_by_digits(self, start: str) -> tuple[Identity, ...]:
+        """Read uses to find what the backend cannot look for."""
+        swept = self._sweep(Filter(), most=_MOST_FOR_DIGITS)
+        if swept.completeness.worth == "truncated":
+            self._unnamed.append(_IN_PART)
+        return self._named(swept, start)
+
+    def _named(self, swept: _Swept, start: str) -> tuple[Identity, ...]:
         if swept.completeness.worth == "truncated":
             self._unnamed += swept.completeness.reasons
         return swept.source.identities(start)
 
-    def _sweep(self, wanted: Filter, named: str | None = None) -> _Swept:
-        """Search once for what a filter has that a backend can look for."""
+    def _sweep(self, wanted: Filter, named: str | None = None, most: int | None = None) -> _Swept:
+        """Search once for what a filter has that a backend can look for: ``most`` uses of it."""
         service = service_of(wanted)
         searched = Filter(
             since=wanted.since,
@@ -172,9 +192,10 @@ class SweptSource:
             traces=wanted.traces,
             equal=() if service is None else (("service", service),),
         )
-        asked = _Asked(searched, named)
+        asked = _Asked(searched, named, most)
         if asked not in self._swept:
-            self._swept[asked] = self._search(Search(searched, self._limits, named))
+            limits = self._limits.of_at_most(most)
+            self._swept[asked] = self._search(Search(searched, limits, named))
         return self._swept[asked]
 
     def _search(self, search: Search) -> _Swept:

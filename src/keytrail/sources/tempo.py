@@ -17,6 +17,7 @@ from keytrail.sources.spans import KEPT, NAMES, AuditSpan
 from keytrail.sources.swept import may_be_digits
 from keytrail.sources.tempo_traces import read_trace
 from keytrail.sources.windows import Bisection, LimitError, TooMuchError, Trace, Window
+from keytrail.sources.worth import end_of
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Iterator, Mapping
@@ -76,10 +77,10 @@ class TempoBackend:
         What arrived late lies where it arrived, so the time up to now is searched as well.
         """
         now = time.time_ns()
-        since, until = search.wanted.since, search.wanted.until
+        since = search.wanted.since
         search.bounded += [_KEEPS, *([_LATE] if self._late else [])]
-        search.begins = now - self._address.lookback if since is None else since
-        search.ends = until or now
+        search.ends = end_of(search.wanted, now)
+        search.begins = search.ends - self._address.lookback if since is None else since
         if search.wanted.traces is not None:
             for trace in search.wanted.traces:
                 yield from self._trace(trace, search)

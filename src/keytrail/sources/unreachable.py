@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import ssl
 from typing import TYPE_CHECKING, Final
 
@@ -15,18 +16,28 @@ if TYPE_CHECKING:
     from keytrail.sources.address import Address
 
 _IS_IT_THERE: Final = "hint: is the address right, and is it running?"
+_NOT_THERE: Final = (
+    *(httpx.ConnectError, httpx.ConnectTimeout),
+    *(ConnectionRefusedError, socket.gaierror),
+)
 _CONNECTING: Final = "it did not take the connection in time"
 _ASKS_WHO: Final = "does it want a client_certificate and client_key in a profile?"
 _BROKEN_OFF: Final = "it broke the connection off"
 
 
-def unreachable(address: Address, error: httpx.HTTPError) -> CannotAnswer:
+def is_of_network(error: Exception) -> bool:
+    """Tell whether it was the network or TLS that failed, and says so."""
+    causes = [*_causes(error)]
+    return any(isinstance(one, ssl.SSLError) or getattr(one, "strerror", None) for one in causes)
+
+
+def unreachable(address: Address, error: Exception) -> CannotAnswer:
     """Return what is wrong, where, and the next step; never what was asked."""
     what, hint = _told(address, error)
     return CannotAnswer(f"{address} cannot be reached: {what}\n{hint}")
 
 
-def _told(address: Address, error: httpx.HTTPError) -> tuple[str, str]:
+def _told(address: Address, error: Exception) -> tuple[str, str]:
     for cause in _causes(error):
         if isinstance(cause, ssl.SSLCertVerificationError):
             return (
@@ -41,9 +52,9 @@ def _told(address: Address, error: httpx.HTTPError) -> tuple[str, str]:
     return what, _hint(address, error)
 
 
-def _hint(address: Address, error: httpx.HTTPError) -> str:
+def _hint(address: Address, error: Exception) -> str:
     """Return what may be wrong with a connection that was not taken, or was broken off."""
-    if isinstance(error, (httpx.ConnectError, httpx.ConnectTimeout)):
+    if any(isinstance(cause, _NOT_THERE) for cause in _causes(error)):
         return _IS_IT_THERE
     wanted = _ASKS_WHO if address.url.startswith("https") else f"does it want {address.kind}+https?"
     return f"hint: its own log says more; {wanted}"

@@ -4,12 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from keytrail.sources.source import Completeness, Worth
+from keytrail.sources.source import Completeness, Filter, Worth
 
 if TYPE_CHECKING:
     from collections.abc import Collection
 
 _FROM_BEST: Final[tuple[Worth, ...]] = ("exact", "bounded", "truncated")
+
+
+def end_of(wanted: Filter, now: int) -> int:
+    """Return where an answer that is given now ends: what is to come is in none."""
+    until = now if wanted.until is None else min(wanted.until, now)
+    return until if wanted.since is None else max(until, wanted.since)
 
 
 def several_peppers(ids: Collection[str]) -> str:

@@ -5,6 +5,9 @@
 from __future__ import annotations
 
 import json
+import os
+import tempfile
+from contextlib import closing
 from typing import TYPE_CHECKING, Any, Final
 
 import duckdb
@@ -13,10 +16,10 @@ from keytrail.journal.codec import decode
 from keytrail.journal.columns import COLUMNS
 from keytrail.journal.records import UNKNOWN, Origin, read_origin
 from keytrail.journal.segment import RECORD_START
-from keytrail.store.reading import quoted, sealed_rows
+from keytrail.store.reading import connect, lines_of, quoted, sealed_rows
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from opentelemetry.sdk.trace import ReadableSpan
@@ -35,6 +38,23 @@ def to_parquet(store: Store, where: str, values: Sequence[object], path: Path) -
         f"COPY ({rows}) TO {quoted(str(path))} (FORMAT parquet, COMPRESSION zstd)", values
     )
     written: int = store.fetch(1)[0][0]
+    return written
+
+
+def lines_to_parquet(lines: Iterable[Mapping[str, Any]], columns: Sequence[str], path: Path) -> int:
+    """Write uses by column into ``path`` in their order; return how many."""
+    with (
+        tempfile.TemporaryDirectory(prefix="keytrail-") as spill,
+        closing(connect(spill)) as connection,
+    ):
+        text = os.path.join(spill, "uses.ndjson")
+        with open(text, "w", encoding="utf-8") as file:
+            file.writelines(json.dumps(line) + "\n" for line in lines)
+        connection.execute(
+            f"COPY (SELECT {', '.join(columns)} FROM ({lines_of([text])})) "
+            f"TO {quoted(str(path))} (FORMAT parquet, COMPRESSION zstd)"
+        )
+        written: int = connection.fetchall()[0][0]
     return written
 
 

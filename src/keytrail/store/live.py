@@ -21,6 +21,11 @@ IDENTITY: Final = (
 )
 _IS_USE: Final = "record IS NULL AND time IS NOT NULL"
 _IS_BROKEN: Final = "record IS NULL AND time IS NULL"
+_LATEST_FIRST: Final = (
+    "coalesce(outcome, '') = 'unknown', "
+    "CASE WHEN coalesce(outcome, '') = 'unknown' THEN duration END DESC NULLS LAST, place DESC"
+)
+"""Of lines with one identity, that of the ended use; of a running one, the longest."""
 _IS_REPEATED: Final = f"coalesce({IDENTITY} IN (FROM repeated), false)"
 _USES_OF: Final = f"SELECT * EXCLUDE (record, filename) FROM ({{}}) WHERE {_IS_USE}"
 
@@ -94,7 +99,8 @@ class Live:
         self._connection.execute(
             f"CREATE TEMP TABLE copies AS SELECT * EXCLUDE (place) "
             f"FROM ({_USES_OF.format(placed)} AND {_IS_REPEATED}) "
-            "QUALIFY row_number() OVER (PARTITION BY trace_id, span_id ORDER BY place DESC) = 1"
+            "QUALIFY row_number() OVER "
+            f"(PARTITION BY trace_id, span_id ORDER BY {_LATEST_FIRST}) = 1"
         )
 
     def uses(self, paths: Sequence[str] | None = None) -> str:

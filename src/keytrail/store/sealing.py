@@ -21,7 +21,7 @@ from keytrail.store import overlong, sealable, sealed
 from keytrail.store.errors import StoreError
 from keytrail.store.kept import keep_broken, load_records
 from keytrail.store.ledger import opened
-from keytrail.store.live import Flaws, Live
+from keytrail.store.live import IDENTITY, Flaws, Live
 from keytrail.store.reading import SEALING_MEMORY, connect, quoted, sealed_rows
 
 if TYPE_CHECKING:
@@ -36,6 +36,12 @@ if TYPE_CHECKING:
 
 DAY: Final = 24 * 3600 * 10**9
 _NO_FLAWS: Final = Flaws(0, 0)
+_COLUMNS: Final = ("outcome",)
+"""Of a line, beside what marks it."""
+_NOWHERE: Final = (
+    "SELECT NULL::VARCHAR AS filename, NULL::UBIGINT AS identity, false AS has_ended WHERE false"
+)
+_NOT_ENDED: Final = "NOT coalesce(identity IN (SELECT identity FROM ended), false)"
 _MOST_USES: Final = 4_000_000
 """A sealed file of more is not written again to take in new uses."""
 
@@ -121,19 +127,20 @@ class Batch:
             keep_broken(ledger.home, self._copies.get(path, path))
         load_records(connection, paths)
         connection.execute("SET preserve_insertion_order = false")
+        self._compare_with_sealed()
         self.uses = self._count(
             "SELECT count(DISTINCT identity) + count(*) FILTER (identity IS NULL) FROM marks "
-            "WHERE record IS NULL AND time IS NOT NULL"
+            f"WHERE record IS NULL AND time IS NOT NULL AND {_NOT_ENDED}"
         )
 
     def _read(self, paths: Sequence[str], spill: str) -> Live:
         try:
-            return Live(self._connection, paths)
+            return Live(self._connection, paths, _COLUMNS)
         except duckdb.InvalidInputException:
             self._connection.execute("DROP TABLE IF EXISTS marks")
             read = overlong.replaced(paths, spill)
             self._copies = {copy: path for path, copy in read.items()}
-            return Live(self._connection, list(read.values()))
+            return Live(self._connection, list(read.values()), _COLUMNS)
 
     def _count(self, sql: str) -> int:
         counted: int = self._connection.execute(sql).fetchall()[0][0]
@@ -141,7 +148,7 @@ class Batch:
 
     def write(self) -> tuple[list[SealedFile], list[SealedFile]]:
         """Write the files; return them, and the older ones whose rows they have taken over."""
-        overtaken = self._overtaken()
+        overtaken = self._files_overtaken()
         flaws = self._live.flaws(closed=True)
         written: list[SealedFile] = []
         folded: list[SealedFile] = []
@@ -179,22 +186,35 @@ class Batch:
         ).fetchall()
         return [day for (day,) in rows]
 
-    def _overtaken(self) -> set[str]:
-        """Return the sealed files with a use of which a segment has a later line."""
+    def _compare_with_sealed(self) -> None:
+        """Find the uses that are sealed already.
+
+        Of some a segment has a later line; some have ended there, and an import tells again what
+        was told while they ran.
+        """
         oldest = self._live.begins()
         recent = [
             str(self._ledger.home / file.path)
             for file in self._ledger.manifest.files
             if oldest is not None and file.last >= oldest
         ]
-        found = "SELECT NULL::VARCHAR AS filename, NULL::UBIGINT AS identity WHERE false"
+        found = _NOWHERE
         if recent:
             found = (
-                f"SELECT DISTINCT s.filename, m.identity FROM ({sealed_rows(recent)}) s, marks m "
+                "SELECT s.filename, m.identity, bool_and(coalesce(m.outcome, '') = 'unknown') "
+                "AND bool_or(coalesce(s.outcome, '') != 'unknown') AS has_ended "
+                f"FROM ({sealed_rows(recent)}) s, marks m "
                 f"WHERE s.record IS NULL AND s.time >= {oldest} AND m.record IS NULL "
-                "AND m.time = s.time AND m.identity = hash(s.trace_id, s.span_id)"
+                "AND m.time = s.time AND m.identity = hash(s.trace_id, s.span_id) GROUP BY ALL"
             )
-        self._connection.execute(f"CREATE TEMP TABLE overtaken AS {found}")
+        self._connection.execute(f"CREATE TEMP TABLE sealed_before AS {found}")
+        for name, has_ended in (("ended", "has_ended"), ("overtaken", "NOT has_ended")):
+            self._connection.execute(
+                f"CREATE TEMP TABLE {name} AS "
+                f"SELECT filename, identity FROM sealed_before WHERE {has_ended}"
+            )
+
+    def _files_overtaken(self) -> set[str]:
         files = self._connection.execute("SELECT DISTINCT filename FROM overtaken").fetchall()
         return {os.path.basename(path) for (path,) in files}
 
@@ -217,7 +237,8 @@ class Batch:
         within = f"WHERE time // {DAY} = {day}"
         paths = list(self._live.files(f"time // {DAY} = {day}"))
         rows = (
-            f"SELECT * FROM ({sealed.of_uses(self._live.uses(paths))}) {within} "
+            f"SELECT * FROM ({sealed.of_uses(self._live.uses(paths))}) {within} AND "
+            f"NOT coalesce({IDENTITY} IN (SELECT identity FROM ended), false) "
             f"UNION ALL BY NAME SELECT * FROM records {within}"
         )
         if older:

@@ -53,8 +53,10 @@ class OneReading:
         """Return the fingerprints that begin with ``start`` or go by it."""
         return self._source.identities(start)
 
-    def uses(self, wanted: Filter, limit: int | None) -> Found:
-        """Return the newest ``limit`` uses, newest first."""
+    def uses(self, wanted: Filter, limit: int | None, *, oldest_first: bool = False) -> Found:
+        """Return the newest ``limit`` uses, newest first; or all of them, the oldest first."""
+        if oldest_first:
+            return self._source.uses(wanted, limit, oldest_first=True)
         direction = _only_in_traces(wanted)
         if direction is not None and limit is None:
             rows = self._in_traces(wanted.traces or (), direction)

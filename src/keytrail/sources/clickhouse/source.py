@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import re
 import time
 from contextlib import contextmanager
 from copy import copy
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Final, TypeVar
 from urllib.parse import urlsplit
 
 import clickhouse_connect
 from clickhouse_connect.driver.exceptions import ClickHouseError
+from clickhouse_connect.driver.httputil import check_env_proxy, get_pool_manager
 
 from keytrail.sources.clickhouse import statements
 from keytrail.sources.clickhouse.modes import whole_answers
@@ -29,12 +32,15 @@ from keytrail.sources.source import (
     Found,
     Grouping,
 )
+from keytrail.sources.unreachable import is_of_network, unreachable
+from keytrail.sources.worth import end_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from clickhouse_connect.driver.client import Client
+    from urllib3 import PoolManager
 
     from keytrail.sources.address import Address
     from keytrail.sources.clickhouse.statements import Statement
@@ -42,6 +48,8 @@ if TYPE_CHECKING:
     from keytrail.sources.limits import Limits
     from keytrail.sources.source import Filter, Identity, Row
 
+logging.getLogger("clickhouse_connect").addHandler(logging.NullHandler())
+"""What it logs, without a handler, would stand on stderr beside what is told here."""
 _TABLE: Final = "otel_traces"
 _IN_GROUPS: Final = (
     *("time", "key", "key_id", "key_name", "owner", "environment", "provider", "direction"),
@@ -49,6 +57,7 @@ _IN_GROUPS: Final = (
 )
 _T = TypeVar("_T")
 _CODE: Final = re.compile(r"\b[Cc]ode:? (\d+)")
+_STATUS: Final = re.compile(r"(?:HTTP status|response code) (\d{3})")
 _HINTS: Final = {
     "60": "name the table by ?table=, and the database by the address's path",
     "81": "name the database by the address's path",
@@ -89,10 +98,11 @@ class ClickHouseSource:
         held._begins = self._oldest()
         yield OneReading(held)
 
-    def uses(self, wanted: Filter, limit: int | None) -> Found:
-        """Return the newest ``limit`` uses, newest first."""
+    def uses(self, wanted: Filter, limit: int | None, *, oldest_first: bool = False) -> Found:
+        """Return the newest ``limit`` uses, newest first, or all of them the other way round."""
         most = None if limit is None else limit + 1
-        statement = statements.uses(self._table, self._by_address(wanted), most)
+        here = self._by_address(wanted)
+        statement = statements.uses(self._table, here, most, oldest_first=oldest_first)
         uses = as_uses(self._rows(statement), self._table.told())
         found = Found(uses, self.completeness(wanted))
         return found if limit is None else cut(found, limit)
@@ -181,7 +191,7 @@ class ClickHouseSource:
         return Completeness(
             worth="bounded" if self._modes.forbidden else "truncated",
             begins=_later(begins, wanted.since),
-            ends=now if wanted.until is None else min(now, wanted.until),
+            ends=end_of(wanted, now),
             reasons=tuple(reasons),
         )
 
@@ -197,8 +207,10 @@ class ClickHouseSource:
             raise self._cannot(error) from None
 
     def _cannot(self, error: Exception) -> CannotAnswer:
-        code = _CODE.search(str(error))
-        said = f"code {code[1]}" if code else type(error).__name__
+        code, status = _CODE.search(str(error)), _STATUS.search(str(error))
+        if code is None and is_of_network(error):
+            return unreachable(self._address, error)
+        said = f"code {code[1]}" if code else f"status {status[1]}" if status else "not as it does"
         hint = _HINTS.get(code[1] if code else "", "is the address right, and is it running?")
         return CannotAnswer(f"{self._address} did not answer: {said}\nhint: {hint}")
 
@@ -213,11 +225,26 @@ def _connected(address: Address) -> Client:
         password=address.password.reveal() if address.password else "",
         database=parts.path.strip("/") or None,
         headers={name: value.reveal() for name, value in address.headers},
+        client_cert=_text(address.client_certificate),
+        pool_mgr=_pool(address),
+        autogenerate_session_id=False,
+    )
+
+
+def _pool(address: Address) -> PoolManager:
+    """Return connections that follow no redirect: whoever it points to would get the headers."""
+    parts = urlsplit(address.url)
+    port = parts.port or (443 if parts.scheme == "https" else 80)
+    proxy = check_env_proxy(parts.scheme, parts.hostname or "", port)
+    pool: PoolManager = get_pool_manager(
         ca_cert=_text(address.certificate),
         client_cert=_text(address.client_certificate),
         client_cert_key=_text(address.client_key),
-        autogenerate_session_id=False,
+        http_proxy=proxy if parts.scheme == "http" else None,
+        https_proxy=proxy if parts.scheme == "https" else None,
     )
+    pool.urlopen = partial(pool.urlopen, redirect=False)  # type: ignore[method-assign]
+    return pool
 
 
 def _text(path: Path | None) -> str | None:

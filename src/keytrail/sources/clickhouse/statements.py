@@ -16,8 +16,12 @@ if TYPE_CHECKING:
     from keytrail.sources.clickhouse.table import Table
     from keytrail.sources.source import Grouping
 
-_ONE_OF_EACH: Final = "ORDER BY ifNull(outcome, '') = 'unknown' LIMIT 1 BY TraceId, SpanId"
-"""Of a use that was told twice, the record that has an end."""
+_ONE_OF_EACH: Final = (
+    "ORDER BY ifNull(outcome, '') = 'unknown', Duration DESC LIMIT 1 BY TraceId, SpanId"
+)
+"""Of a use that was told twice, the record that has an end, or else the later one."""
+_MAY_CHANGE: Final = frozenset({"outcome", "route", "owner", "environment", "key_id", "key_name"})
+"""What a running use may have otherwise than it has at its end; all else stays, or comes to it."""
 _QUANTILES: Final = "quantilesExactInclusive(0.5, 0.95, 0.99)(duration)"
 """Told together: every duration is kept once."""
 _NEWEST: Final = ("previous", "key_id", "key_name", "owner", "environment", "provider")
@@ -87,7 +91,7 @@ class Statement:
 
 
 def _conditions(table: Table, wanted: Filter, statement: Statement) -> str:
-    terms = [table.is_use]
+    terms, changing = [table.is_use], list[str]()
     for bound, sign in ((wanted.since, ">="), (wanted.until, "<=")):
         if bound is not None:
             moment = f"fromUnixTimestamp64Nano({statement.bind(bound, 'Int64')})"
@@ -112,10 +116,31 @@ def _conditions(table: Table, wanted: Filter, statement: Statement) -> str:
             terms.append(table.has(name, statement.texts(elements)))
     if wanted.route is not None:
         route = f"coalesce({table.column('route')}, {table.column('path')})"
-        terms.append(f"{route} = {statement.bind(wanted.route, 'String')}")
+        changing.append(f"{route} = {statement.bind(wanted.route, 'String')}")
     for column, value in wanted.equal:
-        terms.append(table.among(column, statement.texts(filter(None, (value,)))))
+        term = table.among(column, statement.texts(filter(None, (value,))))
+        may_change = column in _MAY_CHANGE and (column, value) not in _AT_THE_END
+        (changing if may_change else terms).append(term)
+    if changing:
+        terms.append(_finally(table, " AND ".join(terms), " AND ".join(changing)))
     return " AND ".join(terms)
+
+
+_AT_THE_END: Final = frozenset(
+    ("outcome", told) for told in ("success", "denied", "rate_limited", "error")
+)
+
+
+def _finally(table: Table, found: str, changing: str) -> str:
+    """Return the condition that a use meets ``changing``, and not only while it ran."""
+    runs = f"ifNull({table.column('outcome')}, '') = 'unknown'"
+    running = f"SELECT {table.span} FROM {table.name} WHERE {found} AND {changing} AND {runs}"
+    latest = f"argMin(ifNull({changing}, 0), ({runs}, -toInt64(Duration)))"
+    others = (
+        f"SELECT {table.span} FROM {table.name} WHERE {found} "
+        f"AND {table.span} GLOBAL IN ({running}) GROUP BY 1 HAVING NOT {latest}"
+    )
+    return f"{changing} AND {table.span} GLOBAL NOT IN ({others})"
 
 
 def _as_written(traces: Iterable[str]) -> Iterator[str]:
@@ -135,15 +160,18 @@ def _of_keys(table: Table, keys: tuple[str, ...], statement: Statement) -> str:
     return table.equals(semconv.KEY_HASH, place)
 
 
-def uses(table: Table, wanted: Filter, limit: int | None) -> Statement:
+def uses(
+    table: Table, wanted: Filter, limit: int | None, *, oldest_first: bool = False
+) -> Statement:
     """Return the statement for the newest ``limit`` uses, told by :meth:`Table.told`."""
     statement = Statement()
+    order = "" if oldest_first else " DESC"
     shown = ", ".join(f"{sql} AS {column}" for column, sql in table.told().items())
     conditions = _conditions(table, wanted, statement)
-    final_first = f"ifNull({table.column('outcome')}, '') = 'unknown'"
+    final_first = f"ifNull({table.column('outcome')}, '') = 'unknown', Duration DESC"
     statement.sql = (
         f"SELECT {shown} FROM {table.name} WHERE {conditions} "
-        f"ORDER BY time DESC, trace_id, span_id, {final_first} LIMIT 1 BY trace_id, span_id"
+        f"ORDER BY time{order}, trace_id, span_id, {final_first} LIMIT 1 BY trace_id, span_id"
         + ("" if limit is None else f" LIMIT {limit:d}")
     )
     return statement
