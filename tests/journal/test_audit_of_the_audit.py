@@ -157,8 +157,9 @@ def test_a_segment_that_is_delivered_while_the_books_are_proved_counts_once(
         assert waiting.close(60)
         return found
 
-    monkeypatch.setattr(proof, step, before_its_delivery)
-    books = prove(home)
+    with monkeypatch.context() as delivered:
+        delivered.setattr(proof, step, before_its_delivery)
+        books = prove(home)
     assert books == (Proof(waiting=10) if step == "_notes" else Proof(delivered=10))
     assert prove(home) == Proof(delivered=10)
 

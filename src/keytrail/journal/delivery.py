@@ -111,7 +111,7 @@ class Delivery:
         self._wake.put(None)
         deadline = time.monotonic() + timeout
         while self._drains_done < asked:
-            if time.monotonic() >= deadline:
+            if time.monotonic() >= deadline or not self._thread.is_alive():
                 return False
             native.sleep(_GLANCE)
         return self._drained
