@@ -17,6 +17,7 @@ from support.cases import K1, PEPPER
 from support.journals import await_uses, lines_in, uses_in
 from support.services import clean_environ, stop
 from support.sink import Sink
+from support.waiting import WAIT
 
 SCRIPT = """
 import os, sys, time
@@ -105,7 +106,7 @@ def test_a_flush_keeps_its_deadline(tmp_path: Path) -> None:
 @pytest.mark.parametrize("end", ["exit", "sigterm"])
 def test_no_process_waits_for_a_dead_endpoint(end: str, tmp_path: Path) -> None:
     """Neither exit nor SIGTERM takes longer than the shutdown timeout, and nothing is lost."""
-    what = "call()\nprint('ready', flush=True)\n" + "time.sleep(120)" * (end == "sigterm")
+    what = "call()\nprint('ready', flush=True)\n" + WAIT * (end == "sigterm")
     with _silent() as endpoint:
         process = _start(
             what,

@@ -14,6 +14,7 @@ from support.cases import K1, PEPPER
 from support.journals import last_uses_in, lines_in, uses_in
 from support.launch import service
 from support.services import clean_environ, stop
+from support.waiting import WAIT
 
 SCRIPT = """
 import sys, time, httpx, signal, os
@@ -24,7 +25,7 @@ for _ in range(20):
         pass
 print("done", flush=True)
 if sys.argv[1] == "wait":
-    time.sleep(120)
+    WAIT
 """
 
 
@@ -83,8 +84,9 @@ def test_a_child_of_multiprocessing_loses_nothing(method: str, tmp_path: Path) -
 @pytest.mark.parametrize("how", ["exit", "wait"])
 def test_a_script_loses_nothing_at_exit_or_sigterm(how: str, tmp_path: Path) -> None:
     """A plain script that ends, or is ended by SIGTERM, has its uses on disk."""
+    script = (SCRIPT % K1).replace("WAIT", WAIT)
     process = subprocess.Popen(
-        ["opentelemetry-instrument", sys.executable, "-c", SCRIPT % K1, how],
+        ["opentelemetry-instrument", sys.executable, "-c", script, how],
         env=clean_environ(
             OTEL_TRACES_EXPORTER="none",
             OTEL_METRICS_EXPORTER="none",

@@ -11,6 +11,7 @@ import pytest
 from support.cases import K1, PEPPER
 from support.journals import uses_in
 from support.services import clean_environ, stop
+from support.waiting import WAIT
 
 SCRIPT = """
 import asyncio, os, signal, socket, sys, threading, time
@@ -46,7 +47,7 @@ for _ in range(20):
     call("http://127.0.0.1:9/refused")
 LAST
 print("ready", flush=True)
-time.sleep(120)
+WAIT
 """
 SET = "signal.signal(signal.SIGTERM, {})".format
 HANDLERS = {
@@ -80,7 +81,7 @@ def test_a_handler_is_called_and_nothing_is_lost(handler: str, tmp_path: Path) -
     before, after, last, status = HANDLERS[handler]
     script = (SCRIPT % K1).replace("BEFORE", before).replace("AFTER", after)
     process = subprocess.Popen(
-        [sys.executable, "-c", script.replace("LAST", last)],
+        [sys.executable, "-c", script.replace("LAST", last).replace("WAIT", WAIT)],
         env=clean_environ(KEYTRAIL_HOME=str(tmp_path), KEYTRAIL_PEPPER=PEPPER),
         stdout=subprocess.PIPE,
         text=True,
@@ -95,7 +96,7 @@ def test_a_handler_is_called_and_nothing_is_lost(handler: str, tmp_path: Path) -
 
 def test_an_ignored_signal_stays_ignored(tmp_path: Path) -> None:
     """Where the application ignores SIGTERM, it still does, and goes on being audited."""
-    ignoring = SCRIPT.replace("time.sleep(120)", "input(); call('http://127.0.0.1:9/refused')")
+    ignoring = SCRIPT.replace("WAIT", "input(); call('http://127.0.0.1:9/refused')")
     script = (ignoring % K1).replace("BEFORE", SET("signal.SIG_IGN"))
     process = subprocess.Popen(
         [sys.executable, "-c", script.replace("AFTER", "").replace("LAST", "")],

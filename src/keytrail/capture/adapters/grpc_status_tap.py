@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 _ABORT = "abort_with_status"
+_NEARLY_OVER = 0.1
+"""Seconds. The client's clock began before the server's, and gRPC rounds up what it tells of the
+time: a call that is broken off so shortly before its deadline was given up for it."""
 
 
 def install(wire: Wire) -> list[Tap]:
@@ -77,7 +80,8 @@ def _told(context: Any) -> int | None:
 
 
 def _broken_off(context: Any) -> int:
-    over = context.time_remaining() == 0
+    left = context.time_remaining()
+    over = left is not None and left < _NEARLY_OVER
     code = grpc.StatusCode.DEADLINE_EXCEEDED if over else grpc.StatusCode.CANCELLED
     number: int = code.value[0]
     return number
