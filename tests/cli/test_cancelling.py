@@ -7,7 +7,7 @@ import pty
 import signal
 import subprocess
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import NamedTuple
@@ -48,10 +48,15 @@ def hanging() -> Iterator[_Hanging]:
         over.set()
 
 
-def _ask(hanging: _Hanging, scratch: Path, talk: int = subprocess.PIPE) -> subprocess.Popen[bytes]:
+def _ask(
+    hanging: _Hanging,
+    scratch: Path,
+    talk: int = subprocess.PIPE,
+    command: Sequence[str] = ("uses", "--key", F1),
+) -> subprocess.Popen[bytes]:
     """Begin a question, and wait until it waits for its answer."""
     process = subprocess.Popen(
-        [KEYTRAIL, "uses", "--key", F1, "--from", hanging.address],
+        [KEYTRAIL, *command, "--from", hanging.address],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=talk,
@@ -74,6 +79,19 @@ def test_ctrl_c_and_sigterm_leave_nothing_behind(
     assert (process.returncode, data) == (128 + number, b"")
     assert talk == b"keytrail: cancelled: the answer is not whole\n"
     assert [*tmp_path.iterdir()] == []
+
+
+def test_an_export_that_is_cancelled_leaves_no_file(hanging: _Hanging, tmp_path: Path) -> None:
+    """Neither a part of it nor a manifest."""
+    scratch, out = tmp_path / "scratch", tmp_path / "out"
+    scratch.mkdir()
+    out.mkdir()
+    files = ("--output", str(out / "uses.csv"), "--manifest", str(out / "uses.json"))
+    process = _ask(hanging, scratch, command=("export", "--format", "csv", *files))
+    process.send_signal(signal.SIGINT)
+    _, talk = process.communicate(timeout=30)
+    assert (process.returncode, talk) == (130, b"keytrail: cancelled: the answer is not whole\n")
+    assert [*out.iterdir(), *scratch.iterdir()] == []
 
 
 def test_progress_is_shown_at_a_terminal_and_taken_away(hanging: _Hanging, tmp_path: Path) -> None:

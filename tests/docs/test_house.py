@@ -16,7 +16,7 @@ from support.pages import ROOT, blocks
 PACKAGE = ROOT / "src/keytrail"
 SECOND_HALF = ("store", "sources", "questions", "report", "cli", "demo")
 FIRST_HALF = ("capture", "redaction", "journal", "otel")
-DOOR = ("settings", "semconv", "faults", "native")
+DOOR = ("settings", "semconv", "faults", "native", "toml_file")
 MAY_IMPORT = {
     "capture": ("capture", *DOOR),
     "redaction": ("redaction", "capture", *DOOR),
@@ -24,7 +24,7 @@ MAY_IMPORT = {
     "otel": ("otel", "capture", "redaction", "journal", *DOOR),
     "store": ("store", "journal", "semconv"),
     "sources": ("sources", "store", "journal", *DOOR),
-    "questions": ("questions", "sources", "store", "capture", "semconv"),
+    "questions": ("questions", "sources", "store", "capture", "semconv", "toml_file"),
     "report": ("report", "questions", "sources", "store", "semconv"),
 }
 """Room → the rooms that it may import from; what is not named here may import what it likes."""

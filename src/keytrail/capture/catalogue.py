@@ -31,7 +31,7 @@ from functools import lru_cache
 from importlib import resources
 from typing import TYPE_CHECKING, Any
 
-from keytrail.capture.toml_file import read_toml
+from keytrail.toml_file import read_toml
 
 try:
     import re2

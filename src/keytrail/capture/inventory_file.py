@@ -29,7 +29,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Final
 
 from keytrail.capture.entry import Entry, InventoryError, read_entry
-from keytrail.capture.toml_file import read_toml
+from keytrail.toml_file import read_toml
 
 if TYPE_CHECKING:
     from pathlib import Path

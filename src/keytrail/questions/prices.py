@@ -21,8 +21,8 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 
-from keytrail.capture.toml_file import read_toml
 from keytrail.questions.errors import QuestionError
+from keytrail.toml_file import read_toml
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -24,9 +24,9 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 
 import platformdirs
 
-from keytrail.capture.toml_file import read_toml
 from keytrail.settings import Secret
 from keytrail.sources.source import DAY, CannotAnswer
+from keytrail.toml_file import read_toml
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
