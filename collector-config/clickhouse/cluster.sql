@@ -96,6 +96,7 @@ CREATE TABLE IF NOT EXISTS keytrail.otel_traces_local ON CLUSTER audit (
             KeytrailRest, KeytrailSpan, KeytrailClientNumber
         ORDER BY KeytrailKeyHash, Timestamp
     ),
+    -- Leave this one out where the server does not know WITH SETTINGS here (an error of its syntax).
     PROJECTION keytrail_by_client (
         SELECT
             Timestamp, ServiceName, KeytrailKeyHash, KeytrailOutcome, KeytrailClient, KeytrailRest,
