@@ -217,7 +217,7 @@ def test_processes_that_share_a_home_lose_no_note(
         opened.set()
         return lock.locks(descriptor, 60)
 
-    with aftermath._alone(path):
+    with aftermath.alone(path):
         monkeypatch.setattr(aftermath, "locks", locks)
         late = threading.Thread(target=aftermath.note_delivered, args=(home, {"segment": "late"}))
         late.start()

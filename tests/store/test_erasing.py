@@ -3,11 +3,14 @@ from __future__ import annotations
 import fcntl
 import ipaddress
 import json
+import os
+from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from keytrail.journal.aftermath import alone, keep_refused
 from keytrail.journal.segment import segments
 from keytrail.store import erasing, manifest
 from keytrail.store.erasing import Erased, Target, erase
@@ -101,6 +104,22 @@ def test_nothing_of_it_is_left_in_any_file(home: Path) -> None:
     _erase(home, _client(ADDRESS))
     assert (home / "refused/a.ndjson").read_bytes() == b"other nonsense\n"
     assert not [path for path in home.rglob("*.*") if ADDRESS.encode() in path.read_bytes()]
+
+
+def test_what_is_refused_meanwhile_is_kept(home: Path) -> None:
+    """A service that delivers adds to the file that is written again: nothing of it is lost."""
+    refused = home / "refused" / "a.ndjson"
+    refused.parent.mkdir(parents=True)
+    refused.write_bytes(f"nonsense of {ADDRESS}\n".encode())
+    with ThreadPoolExecutor(1) as pool:
+        with alone(refused) as descriptor:
+            erasing_it = pool.submit(_erase, home, _client(ADDRESS))
+            wait([erasing_it], 0.3)
+            os.write(descriptor, b"added meanwhile\n")
+        erasing_it.result(60)
+    keep_refused(home, "a.ndjson", [b"added later\n"])
+    kept = refused.read_bytes().splitlines(keepends=True)
+    assert (kept[0], kept[-1]) == (b"added meanwhile\n", b"added later\n")
 
 
 def test_segments_that_cannot_be_changed_are_named(home: Path) -> None:

@@ -86,7 +86,7 @@ def _forget_oldest(directory: Path) -> None:
 
 def _append(path: Path, data: bytes, most: int | None = None) -> None:
     """Write ``data`` at the end; of a file with more than ``most`` bytes the older half goes."""
-    with _alone(path) as descriptor:
+    with alone(path) as descriptor:
         size = os.fstat(descriptor).st_size
         if os.write(descriptor, data) < len(data):
             os.ftruncate(descriptor, size)
@@ -96,7 +96,7 @@ def _append(path: Path, data: bytes, most: int | None = None) -> None:
 
 
 @contextlib.contextmanager
-def _alone(path: Path) -> Iterator[int]:
+def alone(path: Path) -> Iterator[int]:
     """Open ``path`` for appending and keep the processes that share the home out meanwhile.
 
     Raises:

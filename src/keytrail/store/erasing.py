@@ -14,6 +14,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal
 
+from keytrail.journal.aftermath import REFUSED, alone
 from keytrail.journal.columns import COLUMNS
 from keytrail.journal.segment import segments
 from keytrail.semconv import REDACTED
@@ -192,8 +193,8 @@ def _content(path: Path) -> bytes:
 
 def _clean_refused(home: Path, pattern: str) -> None:
     sought = re.compile(pattern.encode())
-    for path in (home / "refused").glob("*"):
-        lines = _content(path).splitlines(keepends=True)
-        kept = [line for line in lines if not sought.search(line)]
-        if len(kept) < len(lines):
-            disk.replace(path, b"".join(kept))
+    for path in (home / REFUSED).glob("*"):
+        if sought.search(_content(path)):
+            with alone(path):  # whoever delivers may be about to add to it
+                lines = _content(path).splitlines(keepends=True)
+                disk.replace(path, b"".join(line for line in lines if not sought.search(line)))
