@@ -146,6 +146,8 @@ class Delivery:
         self._take_in(draining=draining)
         nothing_left = True
         for backlog in list(self._backlogs.values()):
+            self._lets_go_if_deleted(backlog)  # also while the endpoint is not to be asked
+        for backlog in list(self._backlogs.values()):
             if not draining and self._dispatch.is_waiting:
                 return False
             if not self._deliver(backlog, draining=draining):
@@ -183,11 +185,17 @@ class Delivery:
             raise
         self._accounting.saw(uses)
 
+    def _lets_go_if_deleted(self, backlog: Backlog) -> bool:
+        """Book a segment that somebody deleted; return whether it was."""
+        if not backlog.is_gone:
+            return False
+        self._dispatch.was_deleted(backlog)
+        self._let_go(backlog)
+        return True
+
     def _deliver(self, backlog: Backlog, *, draining: bool) -> bool:
         """Return whether the endpoint took all that it was sent."""
-        if backlog.is_gone:
-            self._dispatch.was_deleted(backlog)
-            self._let_go(backlog)
+        if self._lets_go_if_deleted(backlog):
             return True
         closed = backlog.is_closed
         while True:
