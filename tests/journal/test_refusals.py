@@ -19,7 +19,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
     ExportTraceServiceResponse,
 )
 
-from journal.journal_kit import Receiver, eventually, numbers_in, open_journal
+from journal.journal_kit import Receiver, eventually, numbers_in, numbers_of, open_journal, paths_of
 from keytrail.journal.accounting import Snapshot
 from keytrail.journal.aftermath import keep_refused
 from keytrail.journal.answer import MAX_WAIT, Answer, Meaning, of_grpc, of_http
@@ -111,6 +111,19 @@ def test_retry_after_is_waited_for(home: Path, receiver: Receiver, status: int) 
     assert receiver.times[0] - receiver.asked[0] >= 3
     assert journal.close(60)
     assert journal.accounting.snapshot() == Snapshot(20, 20, 0, {})
+
+
+def test_what_is_deleted_while_the_endpoint_is_not_to_be_asked_is_booked(
+    home: Path, receiver: Receiver
+) -> None:
+    """The books do not wait until an endpoint that asks for time may be asked again."""
+    receiver.status, receiver.retry_after = 503, "600"
+    journal = deliver(home, receiver.url, 20)
+    eventually(lambda: receiver.paths and len(numbers_of(home)) == 20)
+    for path in paths_of(home):
+        path.unlink()
+    eventually(lambda: journal.accounting.drops() == {"journal_full": 20})
+    assert len(receiver.paths) == 1
 
 
 def test_a_partial_success_is_counted_and_kept_aside(home: Path, receiver: Receiver) -> None:
