@@ -90,8 +90,7 @@ def _nothing_first(part: Row) -> tuple[tuple[bool, object], ...]:
 
 
 def _row(part: Row, uses: list[_Use], grouping: Grouping) -> Row:
-    divided = grouping.by if grouping.every is None else ("time", *grouping.by)
-    told = dict(zip(divided, part, strict=True))
+    told = dict(zip(grouping.divided, part, strict=True))
     return tuple(
         told[column] if column in told else _MEASURES[column](uses) for column in grouping.columns
     )

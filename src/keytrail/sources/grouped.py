@@ -92,7 +92,7 @@ def reads(grouping: Grouping) -> set[str]:
     measured = {column for told in _measures(grouping).values() for column in told.reads}
     counted = {column for counted in _counts(grouping).values() for column in counted.values()}
     durations = {"duration"} if has_quantiles(grouping) else set()
-    return {*_divided(grouping), *measured, *counted, *durations}
+    return {*grouping.divided, *measured, *counted, *durations}
 
 
 def has_quantiles(grouping: Grouping) -> bool:
@@ -105,16 +105,11 @@ def has_clients(grouping: Grouping) -> bool:
     return "clients" in grouping.columns and "client" not in grouping.by
 
 
-def _divided(grouping: Grouping) -> tuple[str, ...]:
-    return grouping.by if grouping.every is None else ("time", *grouping.by)
-
-
 def _measures(grouping: Grouping) -> dict[str, _Told]:
-    divided = _divided(grouping)
     return {
         column: _MEASURES[column]
         for column in grouping.columns
-        if column in _MEASURES and column not in divided
+        if column in _MEASURES and column not in grouping.divided
     }
 
 
@@ -128,7 +123,7 @@ def _counts(grouping: Grouping) -> dict[str, dict[str, str]]:
 def _parts(grouping: Grouping) -> list[str]:
     """Return by what uses are divided, each under a name that no column has."""
     whole = {"time": f"time - time % {grouping.every}"}
-    return [f"{whole.get(column, column)} AS of_{column}" for column in _divided(grouping)]
+    return [f"{whole.get(column, column)} AS of_{column}" for column in grouping.divided]
 
 
 def _told(grouping: Grouping) -> str:
@@ -142,7 +137,7 @@ def _told(grouping: Grouping) -> str:
 
 
 def _count(counted: dict[str, str], grouping: Grouping) -> str:
-    names = [f"of_{part}" for part in _divided(grouping)]
+    names = [f"of_{part}" for part in grouping.divided]
     uses = f"chosen {_OTHERS}" if "other_clients" in counted else "chosen"
     distinct = f"SELECT DISTINCT {', '.join([*_parts(grouping), *counted.values()])} FROM {uses}"
     each = "" if len(counted) == 1 else "DISTINCT "
@@ -151,14 +146,14 @@ def _count(counted: dict[str, str], grouping: Grouping) -> str:
 
 
 def _join(name: str, grouping: Grouping) -> str:
-    same = (f"told.of_{part} IS NOT DISTINCT FROM {name}.of_{part}" for part in _divided(grouping))
+    same = (f"told.of_{part} IS NOT DISTINCT FROM {name}.of_{part}" for part in grouping.divided)
     return f"LEFT JOIN {name} ON {' AND '.join(same) or 'true'}"
 
 
 def _columns(grouping: Grouping) -> Iterator[str]:
-    divided, quantiles = _divided(grouping), list(_QUANTILES)
+    quantiles = list(_QUANTILES)
     for column in grouping.columns:
-        if column in divided:
+        if column in grouping.divided:
             yield f"told.of_{column}"
         elif column in quantiles:
             yield f"quantiles[{quantiles.index(column) + 1}]"
@@ -170,4 +165,4 @@ def _columns(grouping: Grouping) -> Iterator[str]:
 
 def _order(grouping: Grouping) -> Iterator[str]:
     yield from (f"{grouping.columns.index(column) + 1} DESC" for column in grouping.order)
-    yield from (f"told.of_{column} NULLS FIRST" for column in _divided(grouping))
+    yield from (f"told.of_{column} NULLS FIRST" for column in grouping.divided)

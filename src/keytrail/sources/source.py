@@ -85,6 +85,11 @@ class Grouping:
     order: tuple[str, ...] = ()
     """The columns by which the groups are ordered, greatest first; then by ``by``."""
 
+    @property
+    def divided(self) -> tuple[str, ...]:
+        """By what uses are divided: their part of the time, where there are any, and ``by``."""
+        return self.by if self.every is None else ("time", *self.by)
+
 
 @dataclass(frozen=True, slots=True)
 class Identity:

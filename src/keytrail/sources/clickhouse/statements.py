@@ -197,7 +197,7 @@ def groups(table: Table, wanted: Filter, grouping: Grouping, *, once: bool) -> S
     ``once``: a use that is there several times is read once, which is dear.
     """
     statement = Statement()
-    parts = grouping.by if grouping.every is None else ("time", *grouping.by)
+    parts = grouping.divided
     told = {column: _told(column, grouping) for column in grouping.columns}
     shown = [sql for sql, _ in told.values()]
     reads = {column for _, read in told.values() for column in read}
