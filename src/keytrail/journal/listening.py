@@ -1,7 +1,8 @@
 """The official exporters with an ear on the wire: what the endpoint answered, not only whether.
 
 Over HTTP the ear is the ``requests`` session that the exporter is given; over gRPC it stands around
-the exporter's stub.
+the exporter's stub. An exporter that tries again by itself, and may not heed ``Retry-After``, is
+told over HTTP that it is no use: when to try again is the sender's.
 """
 
 from __future__ import annotations
@@ -45,17 +46,27 @@ class Heard:
         self.asked, self.answer = False, None
 
     def listen_on(self, session: requests.Session) -> requests.Session:
-        """Return ``session``, heard; it follows no redirect, which is no delivery, says OTLP."""
+        """Return ``session``, heard; it follows no redirect, which is no delivery, says OTLP.
+
+        An answer that takes nothing is raised, as an error after which no exporter tries again. A
+        connection may have been closed while nobody used it: that is worth one more attempt.
+        """
+        from requests import RequestException
+
         inner = session.send
 
         def send(request: requests.PreparedRequest, **options: Any) -> requests.Response:
-            self.asked = True
+            is_second, self.asked = self.asked, True
             try:
                 response = inner(request, **{**options, "allow_redirects": False})
                 self.answer = of_http(response.status_code, response.headers, response.content)
             except OSError as error:  # what requests raises is one
                 self.answer = unanswered(error)
+                if is_second:
+                    raise RequestException(self.answer.told) from error
                 raise
+            if self.answer.meaning != "taken":
+                raise RequestException(self.answer.told)
             return response
 
         session.send = send  # type: ignore[method-assign]
