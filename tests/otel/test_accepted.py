@@ -6,6 +6,7 @@ from collections import Counter
 from typing import Any
 
 import pytest
+import requests
 from opentelemetry import propagate
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 from opentelemetry.sdk.trace import SpanLimits, TracerProvider
@@ -14,8 +15,10 @@ from opentelemetry.trace import SpanKind
 
 import keytrail
 from journal.journal_kit import Receiver, receiving
+from keytrail import faults
 from keytrail.activate import active_audit
 from keytrail.journal.accounting import Snapshot
+from keytrail.journal.overheard import overhear
 from keytrail.settings import Secret, Settings
 from support.carriers import wsgi_carrier
 from support.cases import F1, PEPPER
@@ -126,3 +129,12 @@ def test_a_success_that_the_endpoint_did_not_mean_is_none(
             keytrail.uninstrument()
             provider.shutdown()
     assert len(first.times) == taken
+
+
+def test_an_exporter_that_cannot_be_heard_is_not_believed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the application's session has hooks of another kind, both deliver."""
+    monkeypatch.setattr(faults, "reraise", False)
+    session = requests.Session()
+    session.hooks = {"response": print}
+    assert not overhear(OTLPSpanExporter(session=session))
+    assert session.hooks == {"response": print}

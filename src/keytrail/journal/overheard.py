@@ -20,6 +20,7 @@ _SESSIONS: Final = (("_session",), ("_client", "_transport", "_session"))
 _answer: ContextVar[Answer | None] = ContextVar("keytrail.overheard", default=None)
 
 
+@faults.guarded("journal.overhear", False)
 def overhear(exporter: Any) -> bool:
     """Hear what ``exporter`` is answered from now on; return whether its success can be believed.
 
