@@ -136,6 +136,8 @@ class Receiver:
     rejects: int = 0
     """Of each request with uses, how many are told to be rejected."""
     retry_after: str | None = None
+    kind: str | None = None
+    """The ``Content-Type`` of the answers."""
 
     @property
     def url(self) -> str:
@@ -200,6 +202,8 @@ def receiving(receiver: Receiver) -> Iterator[None]:
                 self.send_header("Location", "/elsewhere")
             if receiver.retry_after is not None:
                 self.send_header("Retry-After", receiver.retry_after)
+            if receiver.kind is not None:
+                self.send_header("Content-Type", receiver.kind)
             said = receiver.body(status)
             self.send_header("Content-Length", str(len(said)))
             self.end_headers()

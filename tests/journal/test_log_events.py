@@ -66,7 +66,7 @@ def attributes_of(record: Any) -> dict[str, Any]:
 
 def deliver(home: Path, endpoint: str, uses: int, form: str, **settings: Any) -> Journal[Any]:
     journal = open_journal(
-        home, otlp_endpoint=endpoint, otlp_form=form, otlp_timeout=1.0, **settings
+        home, otlp_endpoint=endpoint, otlp_form=form, otlp_timeout=60.0, **settings
     )
     for number in range(uses):
         journal.put((number, False))

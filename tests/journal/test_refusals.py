@@ -36,7 +36,7 @@ def _soon_again(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def deliver(home: Path, endpoint: str, uses: int, **settings: Any) -> Journal[Use]:
     """Return a journal that has been given ``uses`` and delivers to ``endpoint``."""
-    journal = open_journal(home, otlp_endpoint=endpoint, **{"otlp_timeout": 1.0, **settings})
+    journal = open_journal(home, otlp_endpoint=endpoint, otlp_timeout=60.0, **settings)
     for number in range(uses):
         journal.put((number, False))
     assert journal.flush(60)
@@ -94,10 +94,9 @@ def test_an_endpoint_that_takes_nothing_at_all_is_waited_for(
 
 
 def journal_warnings(caplog: pytest.LogCaptureFixture, receiver: Receiver) -> list[str]:
-    """Return what was said of one endpoint; but for what a busy machine made time out."""
+    """Return what was said of one endpoint."""
     said = [record.getMessage() for record in caplog.records if record.name == "keytrail"]
-    ours = [text for text in said if f"127.0.0.1:{receiver.port}:" in text]
-    return [text for text in ours if "Timeout" not in text]
+    return [text for text in said if f"127.0.0.1:{receiver.port}:" in text]
 
 
 @pytest.mark.parametrize("status", [429, 503])
@@ -107,7 +106,7 @@ def test_retry_after_is_waited_for(home: Path, receiver: Receiver, status: int) 
     Also by the exporter itself, which has time enough to try again before these are over.
     """
     receiver.status, receiver.retry_after = status, "3"
-    journal = deliver(home, receiver.url, 20, otlp_timeout=10.0)
+    journal = deliver(home, receiver.url, 20)
     eventually(lambda: receiver.paths)
     receiver.status = 200
     eventually(lambda: sorted(receiver.numbers) == list(range(20)))
@@ -267,8 +266,9 @@ def test_over_grpc_a_partial_success_is_heard(home: Path) -> None:
     assert journal.accounting.snapshot() == Snapshot(5, 5 - requests, 0, {"refused": requests})
 
 
-def test_over_grpc_a_wait_is_obeyed(home: Path) -> None:
+def test_over_grpc_a_wait_is_obeyed(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """``RetryInfo`` of two seconds: nothing is asked before, nothing is lost."""
+    monkeypatch.setattr("opentelemetry.exporter.otlp.proto.grpc.exporter._MAX_RETRYS", 1)
     picky = Picky()
     picky.code = grpc.StatusCode.RESOURCE_EXHAUSTED
     with serving(picky) as endpoint:
