@@ -233,6 +233,11 @@ class Backlog:
         """Whether somebody deleted the segment."""
         return os.fstat(self._descriptor).st_nlink == 0
 
+    @property
+    def parting(self) -> str:
+        """Why the segment was deleted, as far as who did it says."""
+        return self._cursor.parting
+
     def remaining(self) -> int:
         """Return how many uses are not confirmed; reads to the end."""
         uses = len(self._waiting)
