@@ -27,10 +27,10 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
     ExportTraceServiceResponse,
 )
 
-from journal.journal_kit import eventually
 from support.cases import K1
 from support.servers import answer, body_of, listening
 from support.told import Books, Told, holds_raw_key, told, waiting_on_disk
+from support.waiting import eventually
 
 PATIENT = {"KEYTRAIL_OTLP_TIMEOUT": "30"}
 """Where nothing may arrive twice: what is not answered in time is sent again."""

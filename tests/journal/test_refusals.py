@@ -24,7 +24,6 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
 from journal.journal_kit import (
     Receiver,
     columns_of,
-    eventually,
     make_span,
     numbers_in,
     numbers_of,
@@ -39,6 +38,7 @@ from keytrail.journal.cursor import Cursor
 from keytrail.journal.journal import Journal
 from keytrail.journal.proof import Proof, prove
 from keytrail.journal.segment import Segment
+from support.waiting import eventually
 
 DAY = 24 * 3600 * 10**9
 Use = tuple[int, bool]

@@ -9,9 +9,11 @@ deletes the segment writes why behind them, for the process that answers for its
 from __future__ import annotations
 
 import contextlib
-import fcntl
+import errno
 import os
 from typing import TYPE_CHECKING, Final
+
+from keytrail.journal.lock import is_locked, locks
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -86,11 +88,9 @@ class Cursor:
 
 
 def _locked(descriptor: int) -> int:
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
+    if not locks(descriptor, 0):
         os.close(descriptor)
-        raise
+        raise OSError(errno.EBUSY, os.strerror(errno.EBUSY))
     return descriptor
 
 
@@ -101,10 +101,9 @@ def is_taken(segment: Path) -> bool:
     except OSError:
         return False
     try:
-        os.close(_locked(descriptor))
-    except OSError:
-        return True
-    return False
+        return is_locked(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def say_why(segment: Path, reason: str) -> None:
