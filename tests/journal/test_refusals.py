@@ -30,7 +30,7 @@ from journal.journal_kit import (
     open_journal,
     paths_of,
 )
-from keytrail.journal.accounting import Snapshot
+from keytrail.journal.accounting import Reason, Snapshot
 from keytrail.journal.aftermath import keep_refused
 from keytrail.journal.answer import MAX_WAIT, Answer, Meaning, of_grpc, of_http
 from keytrail.journal.codec import encode
@@ -159,7 +159,7 @@ def _waiting_since(home: Path, days: int, uses: int) -> None:
     ("bounds", "reason"), [({}, "expired"), ({"journal_bytes": 9000}, "journal_full")]
 )
 def test_what_a_bound_takes_before_it_is_delivered_is_booked_by_that_bound(
-    home: Path, receiver: Receiver, bounds: dict[str, int], reason: str
+    home: Path, receiver: Receiver, bounds: dict[str, int], reason: Reason
 ) -> None:
     """Whoever deletes a segment knows why, and whoever would have delivered it books it so."""
     _waiting_since(home, 31 if reason == "expired" else 29, 30)

@@ -178,7 +178,7 @@ class Backlog:
             origin = self._origins.get(use["span"]["origin"], UNKNOWN)
             line.time = use["time"]
             return decode(use, origin)
-        except (ValueError, KeyError, TypeError, AttributeError):
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
             self.drop([line], "unreadable")
             self._refuse(self, text)
             return None

@@ -45,7 +45,7 @@ class Dispatch:
     def was_deleted(self, backlog: Backlog) -> None:
         """Book what somebody deleted, for the reason that is told."""
         remaining = backlog.remaining()
-        reason = next((reason for reason in HINTS if reason == backlog.parting), "deleted")
+        reason: Reason = next((one for one in HINTS if one == backlog.parting), "deleted")
         backlog.dropped[reason] += remaining
         self._accounting.dropped(reason, remaining)
         self.note(backlog)

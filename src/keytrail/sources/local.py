@@ -15,7 +15,7 @@ from keytrail.sources.limits import NO_LIMITS
 from keytrail.sources.source import USE_COLUMNS, CannotAnswer, Found
 from keytrail.store import delivered
 from keytrail.store.errors import StoreError
-from keytrail.store.reading import HASHES, MUCH_MEMORY
+from keytrail.store.reading import HASHES
 from keytrail.store.store import Store
 
 if TYPE_CHECKING:
@@ -136,7 +136,7 @@ class _OneReading(LocalSource):
         self._store = self._opened()
 
     def _opened(self) -> Store:
-        return Store(self._home, _ASKED_FOR, MUCH_MEMORY)
+        return Store(self._home, _ASKED_FOR)
 
     def _read_once(self, query: Query) -> Found:
         now = time.time_ns()
