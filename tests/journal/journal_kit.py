@@ -9,7 +9,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -83,14 +83,6 @@ def end_journals() -> None:
         for thread in (journal._queue._thread, None if delivery is None else delivery._thread):
             if thread is not None:
                 thread.join(60)
-
-
-def eventually(holds: Callable[[], object], seconds: float = 60) -> None:
-    """Wait until ``holds()``, else fail."""
-    deadline = time.monotonic() + seconds
-    while not holds():
-        assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.01)
 
 
 def lines_of(home: Path) -> list[dict[str, Any]]:

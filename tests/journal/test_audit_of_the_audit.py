@@ -8,12 +8,13 @@ from typing import Any
 
 import pytest
 
-from journal.journal_kit import Receiver, Use, eventually, lines_of, open_journal, paths_of
+from journal.journal_kit import Receiver, Use, lines_of, open_journal, paths_of
 from keytrail.journal import aftermath, lock, proof
 from keytrail.journal.journal import Journal
 from keytrail.journal.proof import Proof, prove
 from keytrail.settings import Secret
 from support.told import told
+from support.waiting import eventually
 
 PEPPER = "0123456789abcdef0123456789abcdef"
 

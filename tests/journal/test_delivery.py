@@ -20,7 +20,6 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
 from journal.journal_kit import (
     Receiver,
     columns_of,
-    eventually,
     make_span,
     numbers_in,
     open_journal,
@@ -33,6 +32,7 @@ from keytrail.journal.codec import encode
 from keytrail.journal.cursor import Cursor, confirmed
 from keytrail.journal.journal import Journal
 from keytrail.journal.segment import Segment
+from support.waiting import eventually
 
 Use = tuple[int, bool]
 

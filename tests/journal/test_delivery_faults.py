@@ -27,10 +27,10 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
     ExportTraceServiceResponse,
 )
 
-from journal.journal_kit import eventually
 from support.cases import K1
 from support.servers import answer, body_of, listening
 from support.told import Books, Told, holds_raw_key, told, waiting_on_disk
+from support.waiting import eventually
 
 ROUNDS = int(os.environ.get("TEST_KILLS", "4"))
 """How often a service is killed; 50 for the full proof."""

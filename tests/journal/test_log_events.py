@@ -14,9 +14,10 @@ from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import (
 )
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue
 
-from journal.journal_kit import START, Receiver, eventually, open_journal, receiving
+from journal.journal_kit import START, Receiver, open_journal, receiving
 from keytrail.journal.accounting import Snapshot
 from keytrail.journal.journal import Journal
+from support.waiting import eventually
 
 
 class LogReceiver(Receiver):

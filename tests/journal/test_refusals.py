@@ -2,7 +2,9 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import time
+from collections import Counter
 from collections.abc import Iterator
 from concurrent import futures
 from contextlib import contextmanager
@@ -19,12 +21,26 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
     ExportTraceServiceResponse,
 )
 
-from journal.journal_kit import Receiver, eventually, numbers_in, numbers_of, open_journal, paths_of
-from keytrail.journal.accounting import Snapshot
+from journal.journal_kit import (
+    Receiver,
+    columns_of,
+    make_span,
+    numbers_in,
+    numbers_of,
+    open_journal,
+    paths_of,
+)
+from keytrail.journal.accounting import Reason, Snapshot
 from keytrail.journal.aftermath import keep_refused
 from keytrail.journal.answer import MAX_WAIT, Answer, Meaning, of_grpc, of_http
+from keytrail.journal.codec import encode
+from keytrail.journal.cursor import Cursor
 from keytrail.journal.journal import Journal
+from keytrail.journal.proof import Proof, prove
+from keytrail.journal.segment import Segment
+from support.waiting import eventually
 
+DAY = 24 * 3600 * 10**9
 Use = tuple[int, bool]
 
 
@@ -124,8 +140,39 @@ def test_what_is_deleted_while_the_endpoint_is_not_to_be_asked_is_booked(
     eventually(lambda: receiver.paths and len(numbers_of(home)) == 20)
     for path in paths_of(home):
         path.unlink()
-    eventually(lambda: journal.accounting.drops() == {"journal_full": 20})
+    eventually(lambda: journal.accounting.drops() == {"deleted": 20})
     assert len(receiver.paths) == 1
+
+
+def _waiting_since(home: Path, days: int, uses: int) -> None:
+    """Leave a segment of a process that has ended before it could deliver."""
+    began = time.time_ns() - days * DAY
+    segment = Segment.create(home, began)
+    segment.append([encode(make_span(number), columns_of(), "unknown") for number in range(uses)])
+    Cursor.create(segment.path).close()
+    segment.close()
+    os.utime(segment.path, ns=(began, began))
+
+
+@pytest.mark.parametrize(
+    ("bounds", "reason"), [({}, "expired"), ({"journal_bytes": 9000}, "journal_full")]
+)
+def test_what_a_bound_takes_before_it_is_delivered_is_booked_by_that_bound(
+    home: Path, receiver: Receiver, bounds: dict[str, int], reason: Reason
+) -> None:
+    """Whoever deletes a segment knows why, and whoever would have delivered it books it so."""
+    _waiting_since(home, 31 if reason == "expired" else 29, 30)
+    receiver.status, receiver.retry_after = 503, "600"
+    journal = open_journal(home, otlp_endpoint=receiver.url, **bounds)
+    eventually(lambda: receiver.paths)
+    for number in (30, 31):
+        journal.put((number, False))
+        assert journal.flush(60)
+        eventually(lambda: journal.accounting.drops() == {reason: 30})
+    assert journal.accounting.snapshot() == Snapshot(32, 0, 2, {reason: 30})
+    journal.put((32, False))
+    assert journal.flush(60)
+    assert prove(home) == Proof(waiting=3, dropped=Counter({reason: 30}))
 
 
 def test_a_partial_success_is_counted_and_kept_aside(home: Path, receiver: Receiver) -> None:

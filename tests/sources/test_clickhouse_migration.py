@@ -15,7 +15,7 @@ from keytrail.sources.clickhouse.table import ADDED, REST
 from sources import clickhouse_front
 from sources.clickhouse_front import migrate, run, statements
 from support.cases import F1, F2
-from support.otelcol import eventually
+from support.waiting import eventually
 
 _TABLE = """
 CREATE TABLE {} (

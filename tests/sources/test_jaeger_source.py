@@ -21,8 +21,8 @@ from keytrail.store.moments import rfc3339
 from sources import seeded, servers
 from sources.seeded import BEGIN, F3
 from support.cases import F1, K1
-from support.otelcol import eventually
 from support.servers import listening
+from support.waiting import eventually
 
 Answer = Callable[[str, dict[str, str]], tuple[int, str]]
 

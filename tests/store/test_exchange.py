@@ -241,6 +241,30 @@ def test_a_use_that_has_ended_is_not_made_to_run_again(home: Path, tmp_path: Pat
     ]
 
 
+def test_what_is_no_span_costs_itself_alone(home: Path, tmp_path: Path) -> None:
+    """A batch holds the spans of everybody: those that cannot be read take no other with them."""
+    odd = [
+        _use(2) | {"kind": 99},
+        _use(3) | {"attributes": [{"key": "a", "value": {"intValue": "many"}}]},
+        _use(4) | {"traceId": None},
+        "no span",
+    ]
+    timeless = {name: told for name, told in _foreign(5).items() if "Time" not in name}
+    file = tmp_path / "uses.jsonl"
+    deep = '{"resourceSpans":' + "[" * 100_000 + "]" * 100_000 + "}"
+    file.write_text(_line(_use(1), *odd, timeless) + f"\n{deep}\n" + _line(_use(6)) + "\n")
+    assert import_files(home, SIGNER, [file]) == Imported(spans=3, uses=2, foreign=1, bad=5)
+
+
+@pytest.mark.parametrize("begin", [b"\x1f\x8b\x08", b"\x28\xb5\x2f\xfd"])
+def test_a_file_that_is_compressed_is_told(home: Path, tmp_path: Path, begin: bytes) -> None:
+    """Rather than that its bytes are counted as bad lines."""
+    file = tmp_path / "uses.jsonl.gz"
+    file.write_bytes(begin + b"\0\n" * 10)
+    with pytest.raises(StoreError, match=r"uses\.jsonl\.gz is compressed\nhint: give files"):
+        import_files(home, SIGNER, [file])
+
+
 def test_a_file_that_is_not_there_is_told(home: Path, tmp_path: Path) -> None:
     """What, where, and the next step."""
     with pytest.raises(StoreError, match=r"missing\.jsonl: No such file or directory\nhint: "):

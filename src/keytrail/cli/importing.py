@@ -52,4 +52,4 @@ def _told(done: Imported) -> Iterator[str]:
     if done.torn:
         yield f"{done.torn:,} files end in half a line: their writer died, or still writes"
     if done.bad:
-        yield f"{done.bad:,} lines are no OTLP/JSON of spans and were passed over"
+        yield f"{done.bad:,} lines or spans are no OTLP/JSON of spans and were passed over"

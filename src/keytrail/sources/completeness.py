@@ -24,6 +24,7 @@ _LOSSES: Final = {
     "disk_full": "the disk was nearly full",
     "journal_full": "the journal reached its most bytes",
     "expired": "they were older than the journal keeps",
+    "deleted": "somebody deleted them before they were delivered",
     "folded": "denied uses of keys that never succeeded were only counted",
     "ended_hard": "a process ended without writing what it had in memory",
     "unreadable": "their lines could not be read for delivery",

@@ -63,8 +63,8 @@ class Query:
 
     sql: str
     wanted: Filter
-    reads: frozenset[str] | None
-    """The few columns that it reads, those of the filter included; ``None`` where it is most."""
+    reads: frozenset[str]
+    """The columns that it reads, those of the filter included."""
     values: tuple[object, ...] = ()
     """Of the question marks before the condition."""
     values_after: tuple[object, ...] = ()
@@ -104,7 +104,7 @@ def uses(wanted: Filter, limit: int | None, *, oldest_first: bool = False) -> Qu
         f"SELECT {', '.join(USE_COLUMNS)} FROM uses_and_hashes WHERE {{where}} "
         f"ORDER BY time{order}, trace_id, span_id{most}"
     )
-    return Query(sql, wanted, reads=None, newest=limit)
+    return replace(_query(sql, wanted, USE_COLUMNS), newest=limit)
 
 
 def groups(wanted: Filter, grouping: Grouping) -> Query:

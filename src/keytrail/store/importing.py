@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 
 _MOST_BYTES: Final = 256 * 1024 * 1024
 """Of lines that one step into the store takes; a killed import has done the steps before."""
+_COMPRESSED: Final = (b"\x1f\x8b", b"\x28\xb5\x2f\xfd")
+"""How gzip and zstd begin."""
+_GIVE_LINES: Final = "give files of OTLP/JSON lines; what was read before this one is in the store"
 
 
 @dataclass(slots=True)
@@ -43,7 +46,7 @@ class Imported:
     foreign: int = 0
     """Spans without keytrail's attributes, which tell of no key."""
     bad: int = 0
-    """Whole lines that are no OTLP/JSON of spans."""
+    """Whole lines that are no OTLP/JSON of spans, and spans in one that cannot be read."""
     torn: int = 0
     """Files whose last line was cut."""
 
@@ -118,18 +121,20 @@ def _spans(paths: Sequence[Path], done: Imported) -> Iterator[ReadableSpan]:
                 done.torn += not line.endswith(b"\n")
                 done.bad += line.endswith(b"\n")
                 continue
-            done.spans += len(found)
-            uses = [span for span in found if _is_use(span.attributes or {})]
-            done.foreign += len(found) - len(uses)
+            spans = [span for span in found if span is not None]
+            done.bad += len(found) - len(spans)
+            done.spans += len(spans)
+            uses = [span for span in spans if _is_use(span.attributes or {})]
+            done.foreign += len(spans) - len(uses)
             yield from uses
 
 
-def _read(line: bytes) -> list[ReadableSpan] | None:
+def _read(line: bytes) -> list[ReadableSpan | None] | None:
     if not line.strip():
         return []
     try:
         return list(otlp_json.from_json(json.loads(line)))
-    except (ValueError, KeyError, TypeError, AttributeError, IndexError):
+    except otlp_json.UNREADABLE:
         return None
 
 
@@ -140,9 +145,9 @@ def _is_use(attributes: Mapping[str, object]) -> bool:
 def _lines(path: Path) -> Iterator[bytes]:
     try:
         with path.open("rb") as file:
+            if file.read(4).startswith(_COMPRESSED):
+                raise StoreError(f"{path} is compressed\nhint: {_GIVE_LINES}")
+            file.seek(0)
             yield from file
     except OSError as error:
-        raise StoreError(
-            f"{path}: {error.strerror}\n"
-            "hint: give files of OTLP/JSON lines; what was read before this one is in the store"
-        ) from None
+        raise StoreError(f"{path}: {error.strerror}\nhint: {_GIVE_LINES}") from None
