@@ -20,23 +20,25 @@ from clickhouse_connect.driver.httputil import check_env_proxy, get_pool_manager
 from keytrail.sources.clickhouse import statements
 from keytrail.sources.clickhouse.modes import whole_answers
 from keytrail.sources.clickhouse.reading import OneReading
-from keytrail.sources.clickhouse.rows import as_uses
+from keytrail.sources.clickhouse.rows import are_keys, as_uses
 from keytrail.sources.clickhouse.table import quoted, read_table
 from keytrail.sources.conditions import within
 from keytrail.sources.cut import cut
 from keytrail.sources.few import Few
 from keytrail.sources.relation import identity
 from keytrail.sources.source import (
+    FLOW_COLUMNS,
     CannotAnswer,
     Completeness,
     Found,
     Grouping,
 )
+from keytrail.sources.spans import is_key
 from keytrail.sources.unreachable import is_of_network, unreachable
 from keytrail.sources.worth import end_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
     from clickhouse_connect.driver.client import Client
@@ -69,6 +71,10 @@ _HINTS: Final = {
 _WAITING: Final = "what still waits in the journals of services is not in it"
 _MIGRATED_IN_PART: Final = (
     "the table has an older or half-done migration, so that answers take longer: run {} again"
+)
+_NO_FINGERPRINTS: Final = (
+    "spans have something else than a fingerprint as their key: see to the services or Collectors "
+    "that they come from"
 )
 _MAY_BE_CUT: Final = (
     "this user may not forbid that a part is given for the whole (overflow modes): see to it that "
@@ -131,20 +137,37 @@ class ClickHouseSource:
     def groups(self, wanted: Filter, grouping: Grouping) -> Found:
         """Return one row for each group of uses; reads again where some are there twice."""
         here = self._by_address(wanted)
-        rows = [*self._rows(statements.groups(self._table, here, grouping, once=False))]
         ((repeats,),) = self._rows(statements.repeats(self._table, here))
-        if repeats:
-            rows = [*self._rows(statements.groups(self._table, here, grouping, once=True))]
-        return Found(rows if grouping.by else map(_known, rows), self.completeness(wanted))
+
+        def ask(table: Table) -> Statement:
+            return statements.groups(table, here, grouping, once=bool(repeats))
+
+        found = self._by_keys(ask, grouping.columns, wanted)
+        return found if grouping.by else replace(found, rows=[*map(_known, found.rows)])
 
     def flows(self, wanted: Filter, behalf: tuple[str, ...] | None = None) -> Found:
         """Return which key was sent by which service to which host."""
-        statement = statements.flows(self._table, self._by_address(wanted), behalf)
-        return Found([*self._rows(statement)], self.completeness(wanted))
+        here = self._by_address(wanted)
+
+        def ask(table: Table) -> Statement:
+            return statements.flows(table, here, behalf)
+
+        return self._by_keys(ask, FLOW_COLUMNS, wanted)
 
     def identities(self, start: str) -> tuple[Identity, ...]:
         """Return the fingerprints that begin with ``start`` or go by it."""
-        return tuple(map(identity, self._rows(statements.identities(self._table, start))))
+        found = map(identity, self._rows(statements.identities(self._table, start)))
+        return tuple(one for one in found if is_key(one.key))
+
+    def _by_keys(
+        self, ask: Callable[[Table], Statement], columns: Sequence[str], wanted: Filter
+    ) -> Found:
+        """Ask again, by fingerprints alone, where something else stands for a key."""
+        rows, worth = [*self._rows(ask(self._table))], self.completeness(wanted)
+        if are_keys(rows, columns):
+            return Found(rows, worth)
+        rows = [*self._rows(ask(replace(self._table, doubts_keys=True)))]
+        return Found(rows, replace(worth, reasons=(_NO_FINGERPRINTS, *worth.reasons)))
 
     def _described(self) -> Table:
         name = str(self._address.options.get("table", _TABLE))

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from keytrail import semconv
 from keytrail.journal.columns import COLUMNS
 from keytrail.sources.source import USE_COLUMNS, CannotAnswer
-from keytrail.sources.spans import NAMES
+from keytrail.sources.spans import FINGERPRINT, NAMES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -67,6 +67,8 @@ class Table:
     """The columns of the migration that are there."""
     forgets: bool
     """Old spans are dropped."""
+    doubts_keys: bool = False
+    """What is no fingerprint is no key; to look at each takes time."""
 
     def attribute(self, name: str) -> str:
         """Return an attribute as text that may be null."""
@@ -92,6 +94,9 @@ class Table:
 
     def column(self, column: str) -> str:
         """Return a column of a use: text, number or moment, null where there is none."""
+        if column == "key" and self.doubts_keys:
+            told = replace(self, doubts_keys=False).column("key")
+            return f"if(match(ifNull({told}, ''), '^{FINGERPRINT.pattern}$'), {told}, NULL)"
         if self.has_own(column):
             return f"nullIf({MATERIALIZED[column]}, '')"
         if column in _OWN:
