@@ -293,8 +293,10 @@ def test_a_journal_that_is_written_by_a_service_is_exported(home: Path) -> None:
 def test_what_is_no_fingerprint_is_left_out_and_counted(home: Path, tmp_path: Path) -> None:
     """A foreign span has the key where its hash belongs: it may not be kept anywhere."""
     raw = {
-        **{"keytrail.key.hash": K1, "keytrail.key.previous_hash": K1},
-        **{"keytrail.key.other_hashes": (K1,), "keytrail.redacted_hashes": ("f" * 64, K1)},
+        "keytrail.key.hash": K1,
+        "keytrail.key.previous_hash": K1,
+        "keytrail.key.other_hashes": (K1,),
+        "keytrail.redacted_hashes": ("f" * 64, K1),
     }
     file = tmp_path / "foreign.jsonl"
     span = _span(attributes={"keytrail.schema_version": "1.0", "user.name": "ann", **raw})
