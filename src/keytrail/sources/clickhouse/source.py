@@ -42,7 +42,7 @@ from keytrail.sources.source import (
 )
 from keytrail.sources.spans import is_key
 from keytrail.sources.unreachable import is_of_network, unreachable
-from keytrail.sources.worth import end_of
+from keytrail.sources.worth import begin_of, end_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -237,7 +237,7 @@ class ClickHouseSource:
             reasons.insert(0, _MAY_BE_CUT)
         return Completeness(
             worth="bounded" if self._modes.forbidden else "truncated",
-            begins=_later(begins, wanted.since),
+            begins=begin_of(wanted, begins if begins > 0 else None),
             ends=end_of(wanted, now),
             reasons=tuple(reasons),
         )
@@ -315,12 +315,6 @@ def _open(urlopen: Callable[..., Any], limits: Limits, *request: Any, **options:
 
 def _text(path: Path | None) -> str | None:
     return None if path is None else str(path)
-
-
-def _later(begins: int, since: int | None) -> int | None:
-    if begins <= 0:
-        return None
-    return begins if since is None else max(begins, since)
 
 
 def _known(row: Row) -> Row:
