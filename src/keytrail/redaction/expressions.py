@@ -11,11 +11,9 @@ _LITERALS: Final = re.compile(
 """Of an expression: its literal beginning, alternatives in it included."""
 _OPTIONAL_END: Final = re.compile(r"(?:\[[^\]]*\]\*|\(\?:[^()]*\)\?)+$")
 _OPEN_END: Final = re.compile(r"\{(\d+),\}(\)?)\+?$")
-_RUNS: Final = re.compile(
-    r"(?:\(\?:[^()]*\)\?)?(?P<all>(?:\[[^\]]*\](?:\+|\{\d+,\}))*(?P<last>\[[^\]]*\])(?:\+|\{\d+,\}))"
-    r"(?=.)"
-)
+_RUNS: Final = re.compile(r"(?:\(\?:[^()]*\)\?)?(?P<runs>(?:\[[^\]]*\](?:\+|\{\d+,\}))+)(?=.)")
 """The runs before a mark; what may stand before them too is left out."""
+_TO_LAST_RUN: Final = re.compile(r".*(?P<last>\[[^\]]*\])(?:\+|\{\d+,\})(?=.)")
 _ONE_OR_MORE: Final = re.compile(r"(?<=\])\+")
 _AT_LEAST: Final = re.compile(r"\{(\d+),\}")
 
@@ -23,12 +21,10 @@ _AT_LEAST: Final = re.compile(r"\{(\d+),\}")
 class Inner(NamedTuple):
     """An expression for tokens that begin with a run of ordinary characters."""
 
-    run: str
-    """As much of the run as must be there."""
-    last: str
-    """What its last character may be."""
-    mark: str
-    """What follows, at its shortest."""
+    marked: str
+    """For the mark, as much before it as must be there, and what follows, at its shortest."""
+    hint: str
+    """For what comes after the last run; without counting, it is the cheapest to search for."""
 
 
 def opening(expression: str) -> str:
@@ -44,9 +40,12 @@ def shortest(expression: str) -> str:
 
 
 def inner(expression: str) -> Inner | None:
-    """Return the parts of an expression that begins with a run, nothing of any other."""
+    """Return what to search for instead of an expression that begins with a run."""
     runs = _RUNS.match(expression)
     if runs is None:
         return None
-    exactly = _AT_LEAST.sub(r"{\1}", _ONE_OR_MORE.sub("", runs["all"]))
-    return Inner(exactly, runs["last"], shortest(expression[runs.end() :]))
+    least = shortest(expression)
+    exactly = _AT_LEAST.sub(r"{\1}", _ONE_OR_MORE.sub("", runs["runs"]))
+    last = _TO_LAST_RUN.match(least)
+    hint = least if last is None else last["last"] + least[last.end() :]
+    return Inner(exactly + least[runs.end() :], hint)

@@ -23,13 +23,13 @@ _WORD: Final = _ALPHANUMERIC + b"_-"
 
 
 class InnerMarks:
-    """Finds the tokens of such shapes, given as whole expressions and their parts."""
+    """Finds the tokens of such shapes, given with what to search for instead."""
 
     def __init__(self, shapes: Mapping[str, Inner]) -> None:
-        self.expression = "|".join(one.last + one.mark for one in shapes.values())
+        self.expression = "|".join(one.hint for one in shapes.values())
         """What is searched for to tell whether a text may hold one."""
         self._somewhere = Pattern.anywhere(self.expression)
-        self._marked = Pattern("|".join(one.run + one.mark for one in shapes.values()))
+        self._marked = Pattern("|".join(one.marked for one in shapes.values()))
         self._whole = Pattern("|".join(shapes), longest=True)
 
     def regions(self, data: bytes) -> Iterator[Region]:

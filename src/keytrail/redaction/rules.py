@@ -102,7 +102,7 @@ class Secrets:
             piece = data[start : start + LONG_TEXT]
             here = self._written_in(piece)
             if not here and not self.written.is_in(piece):
-                yield from _moved(self._written_in(data[resume:]), resume)
+                yield Region(_start_of_place(data, resume, start), len(data))
                 return
             yield from _moved(here, start)
             stop = start + len(piece)
@@ -140,6 +140,12 @@ def _start_of_word(data: bytes, first: int, wanted: int) -> int:
         return first
     blank = data.rfind(b" ", max(first, wanted - _LONGEST_BEGINNING), wanted)
     return wanted if blank < 0 else blank
+
+
+def _start_of_place(data: bytes, first: int, end: int) -> int:
+    """Return where the place of a secret begins that goes on at ``end``: its word, and blanks."""
+    word = data[first:end].rstrip(b" \t")
+    return first + 1 + max([word.rfind(blank) for blank in (b" ", b"\t", b"\n", b"\r")])
 
 
 def _moved(regions: Iterable[Region], by: int) -> Iterator[Region]:

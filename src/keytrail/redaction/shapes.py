@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 _LETTER: Final = re.compile(rb"[A-Za-z]")
 _DIGIT: Final = re.compile(rb"[0-9]")
 _DIGEST: Final = re.compile(rb"[0-9a-f]{40}|[0-9a-f]{64}|[0-9A-F]{40}|[0-9A-F]{64}|[0-9a-f]{128}")
-_MOST_OPENINGS: Final = 512
+_MOST_OPENINGS: Final = 384
 """So many words that begin like a token are looked at in one text; then all the rest goes."""
 _MOST_FOR_NOTHING: Final = 16 * 1024
 """Bytes of words that have a token's form and are none; behind more of them all the rest goes."""
@@ -55,7 +55,9 @@ class ShapedValues:
         marked = {one: parts for one in rest if (parts := inner(one))}
         others = [one for one in rest if one not in marked]
         self._inner = InnerMarks(marked) if marked else None
-        begun = after_boundary(map(shortest, (*(one.expression for one in opened), *others)))
+        begun = after_boundary(
+            sorted({shortest(one) for one in (*(one.expression for one in opened), *others)})
+        )
         self.expression = f"{begun}|{self._inner.expression}" if self._inner else begun
         """What is searched for to tell whether a text may hold a token."""
         self._somewhere = Pattern.anywhere(self.expression)
