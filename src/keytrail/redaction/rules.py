@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from keytrail.redaction.values import Wanted
 
 _LONGER_THAN_ANY_KEY: Final = 16 * 1024
-_MOST_PIECES: Final = 4
+_MOST_PIECES: Final = 3
 """So many parts of a long text are looked into."""
 _OVERLAP: Final = LONG_TEXT // 2
 """Bytes of such a part that the next one has too: more than a name and all that is around it."""
@@ -94,10 +94,12 @@ class Secrets:
 
     def _piece_by_piece(self, data: bytes) -> Iterator[Region]:
         resume = 0
-        for _ in range(_MOST_PIECES):
+        for pieces in range(_MOST_PIECES + 1):
             hint = self.written.end_at(data, resume)
             if hint < 0:
                 return
+            if pieces == _MOST_PIECES:
+                break
             start = _start_of_word(data, resume, hint - _OVERLAP)
             piece = data[start : start + LONG_TEXT]
             here = self._written_in(piece)
