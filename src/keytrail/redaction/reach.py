@@ -9,6 +9,8 @@ import re
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
+from keytrail.redaction import beyond
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -164,7 +166,11 @@ def _is_tripled(quote: bytes) -> bool:
 
 def _line_end(data: bytes, start: int, quote: bytes) -> int:
     """Return where the line ends, or the text where the quotes may enclose many lines."""
-    many = data.startswith(_PEM, start) or (quote[-1:] == b"`" and data.find(quote, start) >= 0)
+    many = (
+        data.startswith(_PEM, start)
+        or (quote[-1:] == b"`" and data.find(quote, start) >= 0)
+        or beyond.closing(data, start, quote) >= 0
+    )
     end = -1 if many else data.find(b"\n", start)
     if end < 0:
         return len(data)

@@ -42,16 +42,16 @@ class Rules:
         self.names = names
         self.memory = memory
         self.known = KnownValues(memory)
-        self._named = NamedValues(names)
+        self.named = NamedValues(names)
         self._shaped = ShapedValues(shapes)
         self.private = PrivateKeys()
         self._written = Pattern.anywhere(
-            f"(?i:{self._named.expression})|{self._shaped.expression}|{self.private.expression}"
+            f"(?i:{self.named.expression})|{self._shaped.expression}|{self.private.expression}"
         )
 
     def among(self, wanted: Wanted) -> Secrets:
         """Return what to look for where ``wanted`` are the keys to look for by value."""
-        return Secrets(self._written, self._named, self._shaped, self.private, wanted)
+        return Secrets(self._written, self.named, self._shaped, self.private, wanted)
 
 
 @dataclass(frozen=True, slots=True)
