@@ -21,8 +21,7 @@ from opentelemetry.instrumentation.grpc.grpcext import intercept_channel
 from opentelemetry.sdk.trace import TracerProvider
 
 from benchmarks.grpc_peers import METHOD, SERVICE, metadata
-from benchmarks.library import Library
-from benchmarks.on_sockets import clock_of, thread_clock
+from benchmarks.library import Library, clock_of, thread_clock
 from benchmarks.peers import Load
 from benchmarks.traffic import keys
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, ALWAYS_ON, ParentBased
 
-from benchmarks import clients, grpc_calls, grpc_peers, in_process, on_sockets, peers
+from benchmarks import asgi_apps, clients, grpc_calls, grpc_peers, on_sockets, peers, wsgi_apps
 from benchmarks.library import Library
 from benchmarks.pairs import Block, Round
 from benchmarks.sides import Keytrail, Side, Stock
@@ -36,14 +36,17 @@ SCENARIOS = {
 }
 
 _IN_PROCESS = {
-    "flask": in_process.flask_called,
-    "django": in_process.django_called,
-    "falcon": in_process.falcon_called,
-    "pyramid": in_process.pyramid_called,
-    "wsgi": in_process.wsgi_called,
-    "fastapi": in_process.fastapi_called,
-    "starlette": in_process.starlette_called,
-    "asgi": in_process.asgi_called,
+    "flask": wsgi_apps.flask_called,
+    "django": wsgi_apps.django_called,
+    "falcon": wsgi_apps.falcon_called,
+    "pyramid": wsgi_apps.pyramid_called,
+    "wsgi": wsgi_apps.wsgi_called,
+    "fastapi": asgi_apps.fastapi_called,
+    "starlette": asgi_apps.starlette_called,
+    "litestar": asgi_apps.litestar_called,
+    "django asgi": asgi_apps.django_called,
+    "asgi": asgi_apps.asgi_called,
+    "websocket": asgi_apps.websocket_called,
 }
 _ON_SOCKETS = {
     "flask on a socket": on_sockets.flask_served,
