@@ -128,12 +128,11 @@ def httpx_async_calling(provider: TracerProvider, api: str) -> Library:
 
 def urllib3_calling(provider: TracerProvider, api: str) -> Library:
     """Return a pool of urllib3, over one connection that is kept alive."""
-    url = f"{api}{PATH}?{QUERY}"
     pool = _pool(provider, api)
 
     def call(calls: int, keyed: bool) -> None:
         for key in keys(calls, keyed=keyed):
-            pool.urlopen("GET", url, headers=headers(key))
+            pool.urlopen("GET", f"{PATH}?{QUERY}", headers=headers(key))
 
     return Library(call)
 
@@ -141,16 +140,16 @@ def urllib3_calling(provider: TracerProvider, api: str) -> Library:
 def presigned_calling(provider: TracerProvider, api: str) -> Library:
     """Return a pool of urllib3 that asks for what botocore signed before, or without a key."""
     storage = _aws("s3", api, "s3v4")
-    urls: dict[str | None, str] = {None: f"{api}{PATH}?{QUERY}"}
+    targets: dict[str | None, str] = {None: f"{PATH}?{QUERY}"}
     for key in KEYS:
         storage._request_signer._credentials = _SigningKey(key)
-        object_ = {"Bucket": "items", "Key": "17"}
-        urls[key] = storage.generate_presigned_url("get_object", Params=object_)
+        of = {"Bucket": "items", "Key": "17"}
+        targets[key] = storage.generate_presigned_url("get_object", Params=of).removeprefix(api)
     pool = _pool(provider, api)
 
     def call(calls: int, keyed: bool) -> None:
         for key in keys(calls, keyed=keyed):
-            pool.urlopen("GET", urls[key], headers=headers(None))
+            pool.urlopen("GET", targets[key], headers=headers(None))
 
     return Library(call)
 
