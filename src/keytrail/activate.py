@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from keytrail import faults
+from keytrail.capture.adapters import inner_span_tap
 from keytrail.ending import Ending
 from keytrail.imports import when_imported
 from keytrail.otel.adopt import Adoption
@@ -31,6 +32,7 @@ TAPS = {
     "aiohttp.client": "keytrail.capture.adapters.aiohttp_client_tap",
     "grpc": "keytrail.capture.adapters.grpc_tap",
     "opentelemetry.instrumentation.grpc._server": "keytrail.capture.adapters.grpc_status_tap",
+    **dict.fromkeys(inner_span_tap.MODULES, inner_span_tap.__name__),
     "flask": "keytrail.capture.adapters.flask_tap",
     "tornado.httputil": "keytrail.capture.adapters.tornado_tap",
 }
