@@ -98,6 +98,12 @@ def _on_inner_spans() -> bool:
 
 LIBRARY_SEAMS = (
     Seam(
+        "opentelemetry.instrumentation.asgi.OpenTelemetryMiddleware.__call__",
+        "opentelemetry-instrumentation-asgi",
+        "refused handshakes of WebSockets have the outcome unknown",
+        has("opentelemetry.instrumentation.asgi", "OpenTelemetryMiddleware", "__call__"),
+    ),
+    Seam(
         "opentelemetry.instrumentation.utils._start_internal_or_server_span",
         "opentelemetry-instrumentation",
         "keys in requests that arrive while a span is current, as pipelined ones do, are not seen",
