@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from keytrail import faults
+from keytrail.capture.adapters import inner_span_tap
 from keytrail.ending import Ending
 from keytrail.imports import when_imported
 from keytrail.otel.adopt import Adoption
@@ -31,6 +32,7 @@ TAPS = {
     "aiohttp.client": "keytrail.capture.adapters.aiohttp_client_tap",
     "grpc": "keytrail.capture.adapters.grpc_tap",
     "opentelemetry.instrumentation.grpc._server": "keytrail.capture.adapters.grpc_status_tap",
+    "opentelemetry.instrumentation.asgi": "keytrail.capture.adapters.websocket_tap",
     "flask": "keytrail.capture.adapters.flask_tap",
     "tornado.httputil": "keytrail.capture.adapters.tornado_tap",
 }
@@ -118,7 +120,8 @@ def _activate(settings: Settings) -> _Active:
 
 
 def _install_taps(active: _Active) -> None:
-    for module, adapter in TAPS.items():
+    inner = dict.fromkeys(inner_span_tap.MODULES, inner_span_tap.__name__)
+    for module, adapter in (*TAPS.items(), *inner.items()):
         when_imported(module, active, _tapping(adapter))
 
 

@@ -89,7 +89,26 @@ def _on_grpc_statuses() -> bool:
     return True
 
 
+def _on_inner_spans() -> bool:
+    from opentelemetry.instrumentation.utils import _start_internal_or_server_span
+
+    names = list(signature(_start_internal_or_server_span).parameters)
+    return names[:4] == ["tracer", "span_name", "start_time", "context_carrier"]
+
+
 LIBRARY_SEAMS = (
+    Seam(
+        "opentelemetry.instrumentation.asgi.OpenTelemetryMiddleware.__call__",
+        "opentelemetry-instrumentation-asgi",
+        "refused handshakes of WebSockets have the outcome unknown",
+        has("opentelemetry.instrumentation.asgi", "OpenTelemetryMiddleware", "__call__"),
+    ),
+    Seam(
+        "opentelemetry.instrumentation.utils._start_internal_or_server_span",
+        "opentelemetry-instrumentation",
+        "keys in requests that arrive while a span is current, as pipelined ones do, are not seen",
+        _on_inner_spans,
+    ),
     Seam(
         "flask.Flask.__call__",
         "flask",

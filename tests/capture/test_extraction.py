@@ -119,6 +119,8 @@ def test_credentials_that_are_no_key_are_redacted(value: bytes, redacted: set[by
         (f"color=blue&api_key={K1}", F1, "api_key"),
         (f"API_KEY={K1}", F1, "api_key"),
         (f"api%5Fkey={K1}", F1, "api_key"),
+        (f"api_key[]={K1}", F1, "api_key"),
+        (f"a=b&api_key%5B0%5D={K1}", F1, "api_key"),
         (f"apikey={K1}", F1, "apikey"),
         (f"access_token={K1}&x", F1, "access_token"),
         (f"token={K1}", F1, "token"),
@@ -182,6 +184,21 @@ def test_sigv4_is_told_by_its_access_key_id() -> None:
     assert read.facts.keys[0].id == AWS_ID
     assert read.facts.keys[0].provider == "aws_sigv4"
     assert _secrets(read) == {(b"00ff00ff", fingerprint), (b"session", None)}
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        f"AWS4-HMAC-SHA256\tSignedHeaders=host,Signature=00ff,   Credential={AWS_ID}/x",
+        f"AWS4-HMAC-SHA256 Credential = {AWS_ID}/x , SignedHeaders = host , Signature = 00ff",
+        f'AWS4-HMAC-SHA256 Credential="{AWS_ID}/x", Signature="00ff"',
+    ],
+)
+def test_sigv4_in_other_orders_and_spacings(value: str) -> None:
+    """What signs by hand spells the parts as it likes."""
+    read = READER.incoming(make_view(("authorization", value.encode())))
+    assert [(key.id, key.scheme) for key in read.facts.keys] == [(AWS_ID, "aws4-hmac-sha256")]
+    assert {secret for secret, _ in _secrets(read)} == {b"00ff"}
 
 
 def test_presigned_urls_of_one_key_are_one_identity() -> None:
@@ -304,6 +321,53 @@ def test_each_line_of_a_repeated_header_is_looked_at() -> None:
     """Two lines are two keys."""
     read = READER.incoming(make_view(("x-api-key", KEY), ("x-api-key", K2.encode())))
     assert [key.hash for key in read.facts.keys] == [F1, F2]
+
+
+@pytest.mark.parametrize("comma", [b",", b", "])
+def test_lines_of_authorization_that_a_server_joined_are_told_apart(comma: bytes) -> None:
+    """A scheme after a comma begins another line."""
+    value = b"Bearer " + KEY + comma + b"Basic " + b64encode(b"user:" + K2.encode())
+    read = READER.incoming(make_view(("authorization", value)))
+    assert _places(read) == [
+        (F1, "opaque", "header", "authorization", "bearer"),
+        (F2, "basic", "header", "authorization", "basic"),
+    ]
+    assert read.facts.findings == ("duplicate",)
+
+
+@pytest.mark.parametrize("scheme", [b"", b"Bearer ", b"Acme "])
+def test_bare_keys_that_a_server_joined_are_redacted_apart(scheme: bytes) -> None:
+    """Where nothing tells whether the comma is the server's, the whole is the key."""
+    joined = KEY + b", " + K2.encode()
+    read = READER.incoming(make_view(("authorization", scheme + joined)))
+    assert [key.hash for key in read.facts.keys] == [PEPPERS.fingerprint(joined)]
+    assert {secret for secret, _ in _secrets(read)} == {joined, KEY, K2.encode()}
+
+
+@pytest.mark.parametrize(
+    ("value", "fingerprint", "scheme"),
+    [
+        (b"token, " + KEY, F1, "token"),
+        (b"Bearer," + KEY + b",json", F1, "bearer"),
+        (b"realtime, openai-insecure-api-key." + KEY + b", beta.v1", F1, "none"),
+        (b"access_token." + K2.encode(), F2, "none"),
+        (b"base64url.bearer.authorization.k8s.io." + b64encode(KEY), F1, "bearer"),
+    ],
+)
+def test_websocket_subprotocols_that_carry_a_key(
+    value: bytes, fingerprint: str, scheme: str
+) -> None:
+    """A page in a browser can send its key in no other header of a handshake."""
+    read = READER.incoming(make_view(("sec-websocket-protocol", value)))
+    assert _places(read) == [(fingerprint, "opaque", "header", "sec-websocket-protocol", scheme)]
+
+
+@pytest.mark.parametrize(
+    "value", [b"", b"graphql-ws", b"soap, wamp", b"bearer", b"token.v1", b"livekit-token.v1, x,y"]
+)
+def test_other_websocket_subprotocols_carry_none(value: bytes) -> None:
+    """A name of a protocol is no key."""
+    assert READER.incoming(make_view(("sec-websocket-protocol", value))).facts.keys == ()
 
 
 def test_lines_that_a_server_joined_are_one_key_and_redacted_apart() -> None:

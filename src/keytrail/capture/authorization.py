@@ -22,9 +22,13 @@ _MAX_JOINED = 16
 _MAX_NESTED = 4
 """Schemes before a key that are cut: ``Bearer Bearer …`` is a common slip."""
 
-_CREDENTIAL = re.compile(rb"\bCredential=([^/,\s]+)")
-_SIGNATURE = re.compile(rb"\bSignature=([^,\s]+)")
+_CREDENTIAL = re.compile(rb'\bCredential\s*=\s*"?([^/,\s"]+)')
+_SIGNATURE = re.compile(rb'\bSignature\s*=\s*"?([^,\s"]+)')
 _AUTH_PARAMETERS = re.compile(rb'[\w-]+\s*="')
+_JOINED = re.compile(
+    rb",[ \t]*(?=(?:" + b"|".join(sorted((*SCHEMES, b"basic"))) + rb")[ \t]+[^\s=])", re.IGNORECASE
+)
+"""Where a server has put the next line of a header that was sent twice."""
 _TOKEN_PARAMETER = re.compile(rb'token="?([^",;\s]+)', re.IGNORECASE)
 
 
@@ -48,8 +52,8 @@ def parse_authorization(value: bytes, user_is_key: UserIsKey) -> Credential:
     """
     value = _innermost(value)
     words = value.split(None, 1)
-    if len(words) < 2:
-        return Credential(b"" if _is_scheme(value.lower()) else value, NO_SCHEME)
+    if len(words) < 2 or b"," in words[0]:
+        return _whole(b"" if _is_scheme(value.lower()) else value)
     scheme, rest = words[0].lower(), words[1]
     if scheme in SCHEMES:
         return _with_token(SCHEMES[scheme], rest)
@@ -60,6 +64,14 @@ def parse_authorization(value: bytes, user_is_key: UserIsKey) -> Credential:
     if scheme in KEYLESS_SCHEMES:
         return Credential(b"", semconv.OTHER, secrets=(rest,))
     return _with_token(semconv.OTHER, rest)
+
+
+def split_joined(value: bytes) -> list[bytes]:
+    """Return the lines of ``Authorization`` that a server has joined by commas.
+
+    Only where a scheme follows the comma: a key may hold commas itself.
+    """
+    return _JOINED.split(value, _MAX_JOINED) if b"," in value else [value]
 
 
 def parse_key_header(value: bytes) -> Credential:
@@ -73,9 +85,7 @@ def parse_key_header(value: bytes) -> Credential:
         name = SCHEMES.get(words[0].lower())
         if name is not None:
             return Credential(words[1], name)
-    if b"," in value:
-        return Credential(value, NO_SCHEME, secrets=tuple(value.split(b",", _MAX_JOINED)))
-    return Credential(value, NO_SCHEME)
+    return _whole(value)
 
 
 def choose_basic(user: bytes, password: bytes, user_is_key: UserIsKey) -> Credential:
@@ -107,7 +117,18 @@ def _with_token(scheme: str, rest: bytes) -> Credential:
         return Credential(parameter[1], scheme)
     if _AUTH_PARAMETERS.match(rest):
         return Credential(b"", scheme, secrets=(rest,))
-    return Credential(rest, scheme)
+    return Credential(rest, scheme, secrets=_parts(rest))
+
+
+def _whole(value: bytes) -> Credential:
+    return Credential(value, NO_SCHEME, secrets=_parts(value))
+
+
+def _parts(value: bytes) -> tuple[bytes, ...]:
+    """Return what was joined by commas, each by itself: no key, but to be redacted as one is."""
+    if b"," not in value or value.startswith(b'["'):
+        return ()
+    return tuple(part.strip() for part in value.split(b",", _MAX_JOINED))
 
 
 def _basic(encoded: bytes, user_is_key: UserIsKey) -> Credential:

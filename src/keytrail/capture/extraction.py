@@ -16,9 +16,12 @@ from keytrail.capture.authorization import (
     choose_basic,
     parse_authorization,
     parse_key_header,
+    split_joined,
 )
 from keytrail.capture.facts import FoundKey, Location
 from keytrail.capture.key import RawKey
+from keytrail.capture.subprotocol import HEADER as SUBPROTOCOL
+from keytrail.capture.subprotocol import parse_subprotocols
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -35,6 +38,8 @@ MAX_HEADER_LINES: Final = 64
 MAX_KEYS: Final = 16
 """Keys that are told of one request; what more it holds is redacted only."""
 
+_INDEX = re.compile(rb"\[[0-9]{0,4}\]$")
+"""What makes a parameter one of an array: ``api_key[]``, ``api_key[0]``."""
 _PLAUSIBLE = re.compile(rb"[A-Za-z0-9_.~+/=-]{16,}")
 _NOT_OPAQUE = frozenset({b'["', b"ey"})
 """How JSON arrays and JWTs begin."""
@@ -79,6 +84,7 @@ class Extraction:
         key_headers = known_names.HEADERS | self.added_headers
         self._ranks = dict.fromkeys(key_headers | known_names.SECRET_HEADERS, _KEY_HEADER)
         self._ranks |= {"authorization": _FIRST, "proxy-authorization": _PROXY}
+        self._ranks[SUBPROTOCOL] = _KEY_HEADER
         self._query = {
             name.encode("utf-8"): name
             for name in known_names.QUERY
@@ -94,11 +100,12 @@ class Extraction:
         """Tell whether a parameter of ``query`` may have the name of one that carries a key."""
         names = [pair.partition(b"=")[0] for pair in query[:MAX_BYTES].lower().split(b"&")]
         return not self._query_names.isdisjoint(names) or (
-            b"%" in query and any(b"%" in name for name in names)
+            (b"%" in query or b"[" in query) and any(b"%" in name or b"[" in name for name in names)
         )
 
     def _field_of(self, name: bytes) -> str | None:
-        return self._query.get(name) or self._query.get(_decoded(name).lower())
+        plain = _decoded(name).lower()
+        return self._query.get(plain) or self._query.get(_INDEX.sub(b"", plain))
 
     def lines(self, view: RequestView) -> tuple[Header, ...]:
         """Return the headers of ``view`` that can carry a key."""
@@ -140,9 +147,13 @@ class Extraction:
         for name, line in ranked[:MAX_HEADER_LINES]:
             value = line.strip()
             if name in known_names.AUTHORIZATION:
-                self._take(found, parse_authorization(value, user_is_key), "header", name)
+                for one in split_joined(value):
+                    self._take(found, parse_authorization(one, user_is_key), "header", name)
             elif name in known_names.SECRET_HEADERS:
                 found.secrets += _raw((value,))
+            elif name == SUBPROTOCOL:
+                for credential in parse_subprotocols(value):
+                    self._take(found, credential, "header", name)
             else:
                 self._take(found, parse_key_header(value), "header", name)
 

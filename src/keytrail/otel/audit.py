@@ -18,7 +18,7 @@ from keytrail.otel.declared import sensitive_query_parameters
 from keytrail.otel.lines import prepare
 from keytrail.otel.open_uses import OpenUses
 from keytrail.otel.usage import UseCounter
-from keytrail.otel.use import Entry
+from keytrail.otel.use import Entry, OpenUse
 from keytrail.redaction.memory import KeyMemory, Remembered
 from keytrail.redaction.names import SensitiveNames
 from keytrail.redaction.redactor import Redactor
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from opentelemetry.sdk.trace import ReadableSpan, Span
 
-    from keytrail.otel.use import OpenUse
+    from keytrail.otel.incoming import Incoming
 
 
 class Audit:
@@ -102,6 +102,12 @@ class Audit:
         What raises here must not be exported.
         """
         return self.redactor.spans(self.addresses.spans(spans))
+
+    def take_up(self, span: Span, incoming: Incoming) -> None:
+        """Take a recorded span for that of an incoming request."""
+        incoming.span = span
+        self.memory.bind(span.context.trace_id, incoming.remembered)
+        self.begin(span, OpenUse(incoming, incoming.start_attributes, incoming.said))
 
     def begin(self, span: Span, use: OpenUse) -> None:
         """Follow a recorded span to its end, and put the facts of a key onto it now."""

@@ -38,6 +38,7 @@ class Incoming:
         "_client_of",
         "_facts",
         "carries_key",
+        "joins",
         "remembered",
         "said",
         "span",
@@ -58,6 +59,8 @@ class Incoming:
         self._client_of = client_of
         self.carries_key = isinstance(facts, RequestFacts) and facts.carries_key
         """Whether the request carries a key."""
+        self.joins = False
+        """Whether its span will be INTERNAL, since another one is current; until that starts."""
         self.remembered = remembered
         self.span: Span | None = None
         """The recorded SERVER span that took these facts; a later one in the Context is inner."""
@@ -72,6 +75,11 @@ class Incoming:
         if not isinstance(self._facts, RequestFacts):
             self._facts = self._facts()
         return self._facts
+
+    @property
+    def is_running(self) -> bool:
+        """Whether it is recorded and has not been answered yet."""
+        return self.span is not None and self.span.end_time is None
 
     def starts(self, attributes: Mapping[str, Any]) -> None:
         """Tell that the request's SERVER span starts with ``attributes``."""
@@ -104,6 +112,29 @@ def read_carrier(audit: Audit, carrier: Any) -> Incoming | None:
         return Incoming(keyless, client_of=client_of)
     read = reader.incoming(adapter.view(carrier, reader))
     return Incoming(read.facts, audit.remember(read), client_of)
+
+
+def request_of(audit: Audit, carrier: Any) -> Incoming | None:
+    """Return the request that ``carrier`` belongs to, as it was before anybody could change it."""
+    incoming = left_in(carrier) or read_carrier(audit, carrier)
+    if incoming is None and isinstance(carrier, dict):
+        return arrived()
+    return incoming
+
+
+def inner_request(audit: Audit, carrier: Any) -> Incoming | None:
+    """Return the request of ``carrier``, if it is another one than the Context belongs to.
+
+    It is the same while that is running: an application that is mounted in another, both of them
+    instrumented. Of one that is not recorded nobody knows when it ends, but that it has no key.
+    """
+    outer = incoming_of()
+    if outer is not None and outer.is_running:
+        return None
+    incoming = request_of(audit, carrier)
+    if outer is not None and outer.span is None and incoming is not None:
+        return incoming if incoming.carries_key else None
+    return incoming
 
 
 def _keyless(

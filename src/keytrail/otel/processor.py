@@ -10,12 +10,12 @@ from opentelemetry.trace import SpanKind
 from keytrail import faults, semconv
 from keytrail.otel import limits
 from keytrail.otel.incoming import incoming_of
-from keytrail.otel.use import OpenUse
 
 if TYPE_CHECKING:
     from opentelemetry.context import Context
 
     from keytrail.otel.audit import Audit
+    from keytrail.otel.use import OpenUse
 
 
 class AuditSpanProcessor(SpanProcessor):
@@ -37,9 +37,7 @@ class AuditSpanProcessor(SpanProcessor):
         incoming = incoming_of(parent_context)
         if incoming is None or incoming.span is not None:
             return
-        incoming.span = span
-        self._audit.memory.bind(span.context.trace_id, incoming.remembered)
-        self._audit.begin(span, OpenUse(incoming, incoming.start_attributes, incoming.said))
+        self._audit.take_up(span, incoming)
 
     def _on_ending(self, span: Span) -> None:
         """Tell the outcome on the span itself, before any exporter or processor sees its end."""

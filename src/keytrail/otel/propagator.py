@@ -14,7 +14,7 @@ from opentelemetry.propagators.textmap import (
 )
 
 from keytrail import faults
-from keytrail.otel.incoming import arrived, left_in, read_carrier, without_incoming
+from keytrail.otel.incoming import request_of, without_incoming
 
 if TYPE_CHECKING:
     from opentelemetry.context import Context
@@ -41,9 +41,7 @@ class KeytrailPropagator(TextMapPropagator):
         """Extract as the wrapped propagator does, then read the request's keys."""
         extracted = self.inner.extract(carrier, context, getter=getter)
         try:
-            incoming = left_in(carrier) or read_carrier(self._audit, carrier)
-            if incoming is None and isinstance(carrier, dict):
-                incoming = arrived()
+            incoming = request_of(self._audit, carrier)
             return without_incoming(extracted) if incoming is None else incoming.into(extracted)
         except Exception as error:  # noqa: BLE001 - the request goes on without facts
             faults.report("propagator", error)

@@ -25,7 +25,7 @@ _NOTES = (StandIn, Upgraded)
 
 
 class KeytrailSampler(Sampler):
-    """Wraps another sampler; turns DROP into RECORD_ONLY for SERVER spans that carry a key.
+    """Wraps another sampler; turns DROP into RECORD_ONLY for incoming requests with a key.
 
     The sampled flag, and so what goes downstream and what stock processors export, is the wrapped
     sampler's. Dropped CLIENT spans stay dropped: a wire tap builds their use (late promotion).
@@ -53,7 +53,9 @@ class KeytrailSampler(Sampler):
         try:
             if type(result.trace_state) in _NOTES:
                 result.trace_state = plain(result.trace_state)
-            if kind is SpanKind.SERVER:
+            if kind is SpanKind.SERVER or (
+                kind is SpanKind.INTERNAL and attributes and _joins(parent_context)
+            ):
                 return self._server(result, parent_context, attributes)
             if kind is SpanKind.CLIENT and result.decision is Decision.DROP and attributes:
                 return _client(result, parent_context, name, attributes)
@@ -81,6 +83,15 @@ class KeytrailSampler(Sampler):
     def get_description(self) -> str:
         """Name the wrapped sampler too."""
         return f"KeytrailSampler{{{self.root.get_description()}}}"
+
+
+def _joins(parent_context: Context | None) -> bool:
+    """Tell whether this is the span of a request that arrived while another span was current."""
+    incoming = incoming_of(parent_context)
+    if incoming is None or not incoming.joins:
+        return False
+    incoming.joins = False
+    return True
 
 
 def _client(

@@ -14,7 +14,7 @@ from keytrail import faults
 from keytrail.otel import chain as chains
 from keytrail.otel.chain import Chain, chain_on
 from keytrail.otel.hops import Hop, KeylessHop, OwnHop, SpanHop, further_call
-from keytrail.otel.incoming import incoming_of, leave_in, read_carrier
+from keytrail.otel.incoming import incoming_of, inner_request, leave_in, read_carrier
 from keytrail.otel.limits import held
 from keytrail.otel.use import is_call
 from keytrail.otel.verdict import StandIn
@@ -45,6 +45,32 @@ class TappedWire:
                 leave_in(carrier, incoming)
         except Exception as error:  # noqa: BLE001 - the request goes on
             faults.report("arrived", error)
+
+    def joining(self, carrier: Any) -> Any:
+        """Read a request that the propagator is not asked about, since a span is current.
+
+        Nothing is done for one that is part of the request whose span is current.
+        """
+        try:
+            if trace.get_current_span() is trace.INVALID_SPAN:
+                return None
+            incoming = inner_request(self._audit, carrier)
+            if incoming is None:
+                return None
+            incoming.joins = True
+            return otel_context.attach(incoming.into(otel_context.get_current()))
+        except Exception as error:  # noqa: BLE001 - the request goes on, unseen and counted
+            faults.report("joining", error)
+            return None
+
+    def joined(self, span: Any) -> None:
+        """Follow the span of a request that :meth:`joining` read, if it is recorded."""
+        try:
+            incoming = incoming_of()
+            if incoming is not None and incoming.span is None and span.is_recording():
+                self._audit.take_up(span, incoming)
+        except Exception as error:  # noqa: BLE001 - the span goes on without facts
+            faults.report("joined", error)
 
     def answering(self, status: Callable[[], int | None]) -> None:
         """Let the use of the request in this context ask ``status`` when its span ends."""

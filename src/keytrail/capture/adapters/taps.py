@@ -46,6 +46,16 @@ class Wire(Protocol):
         hand to the propagator, an environ or an object; by default, the next plain dictionary.
         """
 
+    def joining(self, carrier: Any) -> Any:
+        """Tell that a request is about to get a span inside of another one.
+
+        Returns what undoes it in OpenTelemetry's Context, which the caller must do at the request's
+        end; ``None`` where there is nothing to undo. Then :meth:`joined` tells the span.
+        """
+
+    def joined(self, span: Any) -> None:
+        """Tell the span of a request for which :meth:`joining` returned something."""
+
     def answering(self, status: Callable[[], int | None]) -> None:
         """Tell that the request that came in in this context is being answered.
 
