@@ -42,9 +42,18 @@ class Few(NamedTuple):
 def groups(uses: Iterable[_Use], grouping: Grouping) -> list[Row]:
     """Return one row for each group of ``uses``, as :meth:`Source.groups` orders them."""
     found: dict[Row, list[_Use]] = defaultdict(list)
-    for use in uses:
+    for use in sorted(uses, key=_time, reverse=True):
         found[_part(use, grouping)].append(use)
-    rows = [_row(part, found[part], grouping) for part in sorted(found, key=_nothing_first)]
+    parts = sorted(found, key=_nothing_first)
+    told = {
+        column: [part[place] for part in parts] for place, column in enumerate(grouping.divided)
+    }
+    newest_first = [found[part] for part in parts]
+    by_column = (
+        told[column] if column in told else map(_MEASURES[column], newest_first)
+        for column in grouping.columns
+    )
+    rows = [*zip(*by_column, strict=True)]
     for column in reversed(grouping.order):
         place = grouping.columns.index(column)
         rows.sort(key=lambda row: _whole(row[place]), reverse=True)
@@ -89,16 +98,8 @@ def _nothing_first(part: Row) -> tuple[tuple[bool, object], ...]:
     return tuple((value is not None, value) for value in part)
 
 
-def _row(part: Row, uses: list[_Use], grouping: Grouping) -> Row:
-    told = dict(zip(grouping.divided, part, strict=True))
-    return tuple(
-        told[column] if column in told else _MEASURES[column](uses) for column in grouping.columns
-    )
-
-
 def _newest(column: str, uses: list[_Use]) -> object:
-    with_one = [use for use in uses if use[column] is not None]
-    return max(with_one, key=_time)[column] if with_one else None
+    return next((use[column] for use in uses if use[column] is not None), None)
 
 
 def _with(outcome: str, uses: list[_Use]) -> int:
@@ -117,12 +118,13 @@ _OUTCOMES: Final = {"errors": "error", "denials": "denied", "rate_limited": "rat
 _DIFFERENT: Final = {"clients": "client", "services": "service", "routes": "route", "hosts": "host"}
 _MEASURES: Final[dict[str, Callable[[list[_Use]], object]]] = {
     **{column: partial(_newest, column) for column in _NEWEST},
-    "first_use": lambda uses: min(map(_time, uses)),
-    "last_use": lambda uses: max(map(_time, uses)),
+    "first_use": lambda uses: _time(uses[-1]),
+    "last_use": lambda uses: _time(uses[0]),
     "uses": len,
     **{measure: partial(_with, outcome) for measure, outcome in _OUTCOMES.items()},
     **{measure: partial(_different, column) for measure, column in _DIFFERENT.items()},
 }
+"""What is told of a group of uses, the newest first."""
 _READ: Final[dict[str, tuple[str, ...]]] = {
     **dict.fromkeys(("first_use", "last_use"), ("time",)),
     "uses": (),
