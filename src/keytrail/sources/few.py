@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections import defaultdict
 from functools import partial
-from typing import TYPE_CHECKING, Final, NamedTuple
+from operator import itemgetter
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from keytrail.sources.source import FLOW_COLUMNS, Grouping
 
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
 
     from keytrail.sources.source import Row
 
-_Use = dict[str, object]
+_Use = dict[str, Any]
 
 _FLOWS: Final = Grouping(
     FLOW_COLUMNS,
@@ -56,7 +57,7 @@ def groups(uses: Iterable[_Use], grouping: Grouping) -> list[Row]:
     rows = [*zip(*by_column, strict=True)]
     for column in reversed(grouping.order):
         place = grouping.columns.index(column)
-        rows.sort(key=lambda row: _whole(row[place]), reverse=True)
+        rows.sort(key=itemgetter(place), reverse=True)
     return rows
 
 
@@ -82,28 +83,27 @@ def _on_behalf(use: _Use, calls: Iterable[_Use]) -> _Use:
 
 
 def _time(use: _Use) -> int:
-    return _whole(use["time"])
-
-
-def _whole(value: object) -> int:
-    return int(str(value))
+    return int(use["time"])
 
 
 def _part(use: _Use, grouping: Grouping) -> Row:
-    of = tuple(use[column] for column in grouping.by)
+    of = tuple([use[column] for column in grouping.by])
     return of if grouping.every is None else (_time(use) - _time(use) % grouping.every, *of)
 
 
 def _nothing_first(part: Row) -> tuple[tuple[bool, object], ...]:
-    return tuple((value is not None, value) for value in part)
+    return tuple([(value is not None, value) for value in part])
 
 
 def _newest(column: str, uses: list[_Use]) -> object:
-    return next((use[column] for use in uses if use[column] is not None), None)
+    for use in uses:
+        if use[column] is not None:
+            return use[column]
+    return None
 
 
 def _with(outcome: str, uses: list[_Use]) -> int:
-    return sum(use["outcome"] == outcome for use in uses)
+    return [use["outcome"] for use in uses].count(outcome)
 
 
 def _different(column: str, uses: list[_Use]) -> int:

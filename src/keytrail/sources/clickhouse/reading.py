@@ -115,7 +115,7 @@ class OneReading:
         if all(len(uses) <= _MOST for uses in held):
             every = (use for uses in held for use in uses if _is_in_time(use, wanted))
             found = self._found(sorted(every, key=_newest_first), wanted)
-        elif limit is not None and limit <= _MOST and only == Filter(keys=(only.keys or ())[:1]):
+        elif limit is not None and limit <= _MOST and len(held) == 1 and _is_of_any_time(wanted):
             found = self._found(held[0], wanted)
         else:
             return None
@@ -130,6 +130,8 @@ class OneReading:
     def _few(self, wanted: Filter) -> Few | None:
         """Return the uses of a key or of clients, ``None`` where they are many."""
         whole = self._whole.get(wanted)
+        if whole is None and (held := self._held(wanted, None)):
+            whole = self._whole[wanted] = tuple(held.rows)
         if whole is not None:
             return Few(USE_COLUMNS, whole)
         if () in (wanted.keys, wanted.clients):
@@ -210,6 +212,10 @@ def _is_in_time(use: Row, wanted: Filter) -> bool:
     return (wanted.since is None or moment >= wanted.since) and (
         wanted.until is None or moment <= wanted.until
     )
+
+
+def _is_of_any_time(wanted: Filter) -> bool:
+    return wanted.since is None and wanted.until is None
 
 
 def _newest_first(use: Row) -> tuple[int, str, str]:
