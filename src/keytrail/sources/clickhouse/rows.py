@@ -26,14 +26,14 @@ def as_uses(
 ) -> Iterator[Row]:
     """Yield ``rows`` of these columns, those of :meth:`Table.told`, with those ``wanted``."""
     names = tuple(columns)
+    has_rest = "rest" in names
+    read = [(name, READ[COLUMNS[name]]) for name in wanted]
     for row in rows:
         told = dict(zip(names, row, strict=True))
         if not is_key(told.get("key")):
             told["key"] = None
-        rest = _rest(str(told.pop("rest"))) if "rest" in told else {}
-        yield tuple(
-            rest[name] if name in rest else READ[COLUMNS[name]](told[name]) for name in wanted
-        )
+        rest = _rest(str(told["rest"])) if has_rest else {}
+        yield tuple(rest[name] if name in rest else as_read(told[name]) for name, as_read in read)
 
 
 def are_keys(rows: Iterable[Row], columns: Sequence[str]) -> bool:

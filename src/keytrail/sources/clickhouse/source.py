@@ -35,8 +35,10 @@ from keytrail.sources.limits import StoppedError
 from keytrail.sources.relation import identity
 from keytrail.sources.source import (
     FLOW_COLUMNS,
+    USE_COLUMNS,
     CannotAnswer,
     Completeness,
+    Filter,
     Found,
     Grouping,
 )
@@ -55,7 +57,7 @@ if TYPE_CHECKING:
     from keytrail.sources.clickhouse.statements import Statement
     from keytrail.sources.clickhouse.table import Name, Table
     from keytrail.sources.limits import Limits
-    from keytrail.sources.source import Filter, Identity, Row
+    from keytrail.sources.source import Identity, Row
 
 logging.getLogger("clickhouse_connect").addHandler(logging.NullHandler())
 """What it logs, without a handler, would stand on stderr beside what is told here."""
@@ -130,6 +132,15 @@ class ClickHouseSource:
         uses = as_uses(self._rows(statement), self._table.told())
         found = Found(uses, self.completeness(wanted))
         return found if limit is None else cut(found, limit)
+
+    def uses_of(self, key: str, most: int) -> Few:
+        """Return the newest ``most`` uses of a key with its fingerprint under the pepper before."""
+        wanted = Filter(keys=(key,))
+        statement = statements.uses(self._table, wanted, most, also=("previous",))
+        rows = [*self._rows(statement)]
+        uses = as_uses((row[:-1] for row in rows), self._table.told())
+        whole = ((*use, row[-1]) for use, row in zip(uses, rows, strict=True))
+        return Few((*USE_COLUMNS, "previous"), tuple(whole))
 
     def few(self, wanted: Filter, most: int) -> Few | None:
         """Return what groups tell of the uses that match, where there are at most so many.

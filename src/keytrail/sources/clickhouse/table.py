@@ -35,8 +35,8 @@ _PREVIOUS: Final = "KeytrailPreviousHash"
 _SPAN: Final = "KeytrailSpan"
 _NUMBER: Final = "KeytrailClientNumber"
 _REST: Final = "KeytrailRest"
-_NAMED: Final = "KeytrailNamed"
-ADDED: Final = frozenset({*MATERIALIZED.values(), _PREVIOUS, _SPAN, _NUMBER, _REST, _NAMED})
+_OTHER_KEYS: Final = "KeytrailOtherKeys"
+ADDED: Final = frozenset({*MATERIALIZED.values(), _PREVIOUS, _SPAN, _NUMBER, _REST, _OTHER_KEYS})
 """Every column that the migration adds."""
 
 IN_REST: Final = (
@@ -140,12 +140,15 @@ class Table:
 
     @property
     def has_named(self) -> bool:
-        """Tell whether it is quickly told which spans name a key beside their own."""
-        return _NAMED in self.added
+        """Tell whether it is quickly told which spans name a key beside their own.
+
+        Presented with it, redacted, or their own under the pepper before; or a public id like one.
+        """
+        return _OTHER_KEYS in self.added
 
     def names(self, parameter: str) -> str:
         """Return the condition that a span names any of some keys; asks for ``has_named``."""
-        return f"hasAny({_NAMED}, {parameter})"
+        return f"hasAny({_OTHER_KEYS}, {parameter})"
 
     def has_own(self, column: str) -> bool:
         """Tell whether the migration gave this column of a use one of its own."""
