@@ -59,19 +59,28 @@ _MEASURES: Final[dict[str, _Told]] = {
 _QUANTILES: Final = {"p50": 0.5, "p95": 0.95, "p99": 0.99}
 """Taken together: DuckDB keeps every duration once for each that it is asked for apart."""
 _BITS: Final = 512
-_RANKED: Final = """
+_CHOSEN: Final = "chosen AS NOT MATERIALIZED (FROM uses_and_hashes WHERE {where})"
+_RANKED: Final = f"""
+{_CHOSEN},
 ranked AS MATERIALIZED (
     SELECT client, row_number() OVER (ORDER BY count(*) DESC, client) AS rank
     FROM chosen WHERE client IS NOT NULL GROUP BY client
-)
+),
+busy AS NOT MATERIALIZED (
+    FROM chosen LEFT JOIN (FROM ranked WHERE rank <= {_BITS}) USING (client)
+),
+rare AS NOT MATERIALIZED (FROM chosen SEMI JOIN (FROM ranked WHERE rank > {_BITS}) USING (client))
 """
-_LISTED: Final = """
+_LISTED: Final = f"""
 ranked AS MATERIALIZED (
     SELECT client, row_number() OVER () AS rank FROM (SELECT DISTINCT unnest(?) AS client)
-)
+),
+chosen AS NOT MATERIALIZED (FROM uses_and_hashes JOIN ranked USING (client) WHERE {{where}}),
+busy AS NOT MATERIALIZED (
+    SELECT * REPLACE (CASE WHEN rank <= {_BITS} THEN rank END AS rank) FROM chosen
+),
+rare AS NOT MATERIALIZED (FROM chosen WHERE rank > {_BITS})
 """
-_BUSY: Final = f"LEFT JOIN (FROM ranked WHERE rank <= {_BITS}) USING (client)"
-_OTHERS: Final = f"SEMI JOIN (FROM ranked WHERE rank > {_BITS}) USING (client)"
 _ONE_CLIENT: Final = "(told.of_client IS NOT NULL)::BIGINT"
 _CLIENTS: Final = "coalesce(bit_count(busy_clients), 0) + coalesce(other_clients, 0)"
 """Clients are counted in two parts: a group keeps one bit for each of the busiest, and distinct
@@ -81,16 +90,16 @@ values only of the others, since the clients of each hour and key are nearly as 
 def statement(grouping: Grouping, *, are_clients_listed: bool = False) -> str:
     """Return the statement, with the place ``{where}`` for a condition.
 
-    ``are_clients_listed``: the uses are of a few clients, and their list is the value of the
-    question mark after the condition; else which there are has to be looked for.
+    ``are_clients_listed``: of the clients in a list, which is the value of the question mark before
+    the condition, clients are counted; else of all that meet it, and who they are is looked for.
 
     Where a group has few values of a column, its uses are first put together by these too, and
     then such parts of a group: to keep the newest value of each use, and which values there were,
     costs more.
     """
+    clients = _LISTED if are_clients_listed else _RANKED
     queries = [
-        "chosen AS NOT MATERIALIZED (FROM uses_and_hashes WHERE {where})",
-        *([_LISTED if are_clients_listed else _RANKED] if has_clients(grouping) else ()),
+        clients if has_clients(grouping) else _CHOSEN,
         *_told(grouping),
         *([_other_clients(grouping)] if has_clients(grouping) else ()),
     ]
@@ -162,7 +171,7 @@ def _grouped(columns: list[str], grouping: Grouping) -> str:
     if not has_clients(grouping):
         return f"SELECT {', '.join(columns)} FROM chosen GROUP BY ALL"
     clients = f"bitstring_agg(rank, 1, {_BITS}) AS busy_clients"
-    return f"SELECT {', '.join([*columns, clients])} FROM chosen {_BUSY} GROUP BY ALL"
+    return f"SELECT {', '.join([*columns, clients])} FROM busy GROUP BY ALL"
 
 
 def _told_of_parts(grouping: Grouping) -> str:
@@ -181,7 +190,7 @@ def _divided(grouping: Grouping) -> list[str]:
 
 
 def _other_clients(grouping: Grouping) -> str:
-    distinct = f"SELECT DISTINCT {', '.join([*_divided(grouping), 'client'])} FROM chosen {_OTHERS}"
+    distinct = f"SELECT DISTINCT {', '.join([*_divided(grouping), 'client'])} FROM rare"
     counted = [*(f"of_{column}" for column in grouping.divided), "count(client) AS other_clients"]
     return f"others AS (SELECT {', '.join(counted)} FROM ({distinct}) GROUP BY ALL)"
 

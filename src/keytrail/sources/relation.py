@@ -109,11 +109,16 @@ def uses(wanted: Filter, limit: int | None, *, oldest_first: bool = False) -> Qu
 
 def groups(wanted: Filter, grouping: Grouping) -> Query:
     """Return the query for the groups of ``grouping``."""
-    listed = grouped.has_clients(grouping) and wanted.clients is not None
-    sql = grouped.statement(grouping, are_clients_listed=listed)
+    listed = wanted.clients if grouped.has_clients(grouping) else None
+    if listed is not None:
+        wanted = replace(wanted, clients=None)
     return replace(
-        _query(sql, wanted, grouped.reads(grouping)),
-        values_after=(list(wanted.clients or ()),) if listed else (),
+        _query(
+            grouped.statement(grouping, are_clients_listed=listed is not None),
+            wanted,
+            grouped.reads(grouping),
+            () if listed is None else (list(listed),),
+        ),
         memory=MUCH_MEMORY if grouped.has_quantiles(grouping) else MEMORY,
     )
 
