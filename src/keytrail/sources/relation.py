@@ -37,8 +37,13 @@ GROUP BY sent.key, sent.service, sent.host, behalf.key, behalf.client
 ORDER BY last_use DESC, 1, 6, 7, 8, 11
 """
 _IN_TRACES_OF: Final = """
-    AND trace_id IN (SELECT trace_id FROM uses_and_hashes WHERE key IN (SELECT unnest(?)))
+    AND trace_id IN (
+        SELECT trace_id FROM uses_and_hashes
+        SEMI JOIN (SELECT true FROM uses_and_hashes WHERE direction = 'outgoing' LIMIT 1) ON true
+        WHERE key IN (SELECT unnest(?))
+    )
 """
+"""Where nothing was sent, no traces are read."""
 _FLOWS_READ: Final = {
     *("trace_id", "service", "time", "direction", "key", "key_id", "key_name", "owner"),
     *("provider", "client", "host", "outcome"),
