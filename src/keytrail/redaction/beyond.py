@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-LONGEST: Final = 8 * 1024
+LONGEST: Final = 32 * 1024
 """Bytes after which what could end a value is not waited for any more."""
 _MOST_LINES: Final = 256
 _MOST_WORDS: Final = 16
