@@ -87,7 +87,7 @@ def may_carry_key(
     absolute = _absolute(url)
     if absolute is None:
         return reader.may_go_out(names, url, _host(connection))
-    _, host, _, path, query = absolute
+    _scheme, host, _port, path, query = absolute
     return reader.may_go_out(names, f"{path}?{query}", host)
 
 
