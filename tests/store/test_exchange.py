@@ -243,7 +243,7 @@ def test_a_use_that_has_ended_is_not_made_to_run_again(home: Path, tmp_path: Pat
 
 def test_what_is_no_span_costs_itself_alone(home: Path, tmp_path: Path) -> None:
     """A batch holds the spans of everybody: those that cannot be read take no other with them."""
-    odd = [
+    odd: list[Any] = [
         _use(2) | {"kind": 99},
         _use(3) | {"attributes": [{"key": "a", "value": {"intValue": "many"}}]},
         _use(4) | {"traceId": None},
