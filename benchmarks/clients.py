@@ -25,7 +25,7 @@ from opentelemetry.instrumentation.urllib3 import URLLib3Instrumentor
 from opentelemetry.sdk.trace import TracerProvider
 
 from benchmarks.library import Library, instrumented, instrumenting
-from benchmarks.traffic import PATH, QUERY, headers, keys
+from benchmarks.traffic import KEYS, PATH, QUERY, headers, keys
 
 
 def requests_calling(provider: TracerProvider, api: str) -> Library:
@@ -45,6 +45,19 @@ def httpx_calling(provider: TracerProvider, api: str) -> Library:
     """Return an httpx client, over one connection that is kept alive."""
     url = f"{api}{PATH}?{QUERY}"
     client = httpx.Client()
+    HTTPXClientInstrumentor.instrument_client(client, tracer_provider=provider)
+
+    def call(calls: int, keyed: bool) -> None:
+        for key in keys(calls, keyed=keyed):
+            client.get(url, headers=headers(key))
+
+    return Library(call)
+
+
+def httpx_over_own_transport(provider: TracerProvider, api: str) -> Library:
+    """Return an httpx client whose transport, the application's own, answers without a wire."""
+    url = f"{api}{PATH}?{QUERY}"
+    client = httpx.Client(transport=httpx.MockTransport(lambda _: httpx.Response(200)))
     HTTPXClientInstrumentor.instrument_client(client, tracer_provider=provider)
 
     def call(calls: int, keyed: bool) -> None:
@@ -115,21 +128,42 @@ def httpx_async_calling(provider: TracerProvider, api: str) -> Library:
 
 def urllib3_calling(provider: TracerProvider, api: str) -> Library:
     """Return a pool of urllib3, over one connection that is kept alive."""
-    url = f"{api}{PATH}?{QUERY}"
-    pool = urllib3.connection_from_url(api)
-    sends = instrumented(URLLib3Instrumentor(), provider, urllib3.HTTPConnectionPool, "urlopen")
-    pool.__class__ = type("Pool", (urllib3.HTTPConnectionPool,), {"urlopen": sends})
+    pool = _pool(provider, api)
 
     def call(calls: int, keyed: bool) -> None:
         for key in keys(calls, keyed=keyed):
-            pool.urlopen("GET", url, headers=headers(key))
+            pool.urlopen("GET", f"{PATH}?{QUERY}", headers=headers(key))
 
     return Library(call)
 
 
+def presigned_calling(provider: TracerProvider, api: str) -> Library:
+    """Return a pool of urllib3 that asks for what botocore signed before, or without a key."""
+    storage = _aws("s3", api, "s3v4")
+    targets: dict[str | None, str] = {None: f"{PATH}?{QUERY}"}
+    for key in KEYS:
+        storage._request_signer._credentials = _SigningKey(key)
+        of = {"Bucket": "items", "Key": "17"}
+        targets[key] = storage.generate_presigned_url("get_object", Params=of).removeprefix(api)
+    pool = _pool(provider, api)
+
+    def call(calls: int, keyed: bool) -> None:
+        for key in keys(calls, keyed=keyed):
+            pool.urlopen("GET", targets[key], headers=headers(None))
+
+    return Library(call)
+
+
+def _pool(provider: TracerProvider, api: str) -> urllib3.HTTPConnectionPool:
+    pool = urllib3.connection_from_url(api)
+    sends = instrumented(URLLib3Instrumentor(), provider, urllib3.HTTPConnectionPool, "urlopen")
+    pool.__class__ = type("Pool", (urllib3.HTTPConnectionPool,), {"urlopen": sends})
+    return pool
+
+
 def botocore_calling(provider: TracerProvider, api: str) -> Library:
     """Return a client of Amazon SQS, which signs with a key or does not."""
-    signing, unsigned = _sqs(api, None), _sqs(api, UNSIGNED)
+    signing, unsigned = _aws("sqs", api, None), _aws("sqs", api, UNSIGNED)
 
     def call(calls: int, keyed: bool) -> None:
         for key in keys(calls, keyed=keyed):
@@ -141,9 +175,9 @@ def botocore_calling(provider: TracerProvider, api: str) -> Library:
     return Library(call, in_force=partial(instrumenting, instrumentor, provider))
 
 
-def _sqs(api: str, signature: Any) -> Any:
+def _aws(service: str, api: str, signature: Any) -> Any:
     return botocore.session.Session().create_client(
-        "sqs",
+        service,
         region_name="eu-west-1",
         endpoint_url=api,
         aws_access_key_id="AKIAIOSFODNN7EXAMPLE",

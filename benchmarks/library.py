@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
-from functools import wraps
+from functools import partial, wraps
 from typing import Any
 
 from opentelemetry.sdk.trace import TracerProvider
@@ -38,6 +39,19 @@ def instrumented(instrumentor: Any, provider: TracerProvider, owner: type, name:
     instrumentor.uninstrument()
     setattr(owner, name, own)
     return wrapped
+
+
+def thread_clock(run: Callable[[], None]) -> Callable[[], float]:
+    """Run something in a thread; return what tells the CPU seconds that this thread has used."""
+    thread = threading.Thread(target=run, daemon=True)
+    thread.start()
+    return clock_of(thread)
+
+
+def clock_of(thread: threading.Thread) -> Callable[[], float]:
+    """Return what tells the CPU seconds that a running thread has used."""
+    assert thread.ident is not None
+    return partial(time.clock_gettime, time.pthread_getcpuclockid(thread.ident))
 
 
 @contextmanager

@@ -13,7 +13,7 @@ from pathlib import Path
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, ALWAYS_ON, ParentBased
 
-from benchmarks import clients, grpc_calls, grpc_peers, in_process, on_sockets, peers
+from benchmarks import asgi_apps, clients, grpc_calls, grpc_peers, on_sockets, peers, wsgi_apps
 from benchmarks.library import Library
 from benchmarks.pairs import Block, Round
 from benchmarks.sides import Keytrail, Side, Stock
@@ -36,14 +36,17 @@ SCENARIOS = {
 }
 
 _IN_PROCESS = {
-    "flask": in_process.flask_called,
-    "django": in_process.django_called,
-    "falcon": in_process.falcon_called,
-    "pyramid": in_process.pyramid_called,
-    "wsgi": in_process.wsgi_called,
-    "fastapi": in_process.fastapi_called,
-    "starlette": in_process.starlette_called,
-    "asgi": in_process.asgi_called,
+    "flask": wsgi_apps.flask_called,
+    "django": wsgi_apps.django_called,
+    "falcon": wsgi_apps.falcon_called,
+    "pyramid": wsgi_apps.pyramid_called,
+    "wsgi": wsgi_apps.wsgi_called,
+    "fastapi": asgi_apps.fastapi_called,
+    "starlette": asgi_apps.starlette_called,
+    "litestar": asgi_apps.litestar_called,
+    "django asgi": asgi_apps.django_called,
+    "asgi": asgi_apps.asgi_called,
+    "websocket": asgi_apps.websocket_called,
 }
 _ON_SOCKETS = {
     "flask on a socket": on_sockets.flask_served,
@@ -52,8 +55,10 @@ _ON_SOCKETS = {
     "tornado": on_sockets.tornado_served,
 }
 _GRPC_SERVERS = {
-    "grpc server": grpc_calls.grpc_served,
-    "grpc.aio server": grpc_calls.grpc_aio_served,
+    "grpc server": (grpc_calls.grpc_served, grpc_peers.loading),
+    "grpc server, stream": (grpc_calls.grpc_served, grpc_peers.streaming),
+    "grpc.aio server": (grpc_calls.grpc_aio_served, grpc_peers.loading),
+    "grpc.aio server, stream": (grpc_calls.grpc_aio_served, grpc_peers.streaming),
 }
 _CLIENTS = {
     "requests": clients.requests_calling,
@@ -61,13 +66,18 @@ _CLIENTS = {
     "urllib": clients.urllib_calling,
     "httpx": clients.httpx_calling,
     "httpx async": clients.httpx_async_calling,
+    "httpx, own transport": clients.httpx_over_own_transport,
     "httpx2": clients.httpx2_calling,
     "aiohttp client": clients.aiohttp_calling,
     "botocore": clients.botocore_calling,
+    "presigned URL": clients.presigned_calling,
 }
 _GRPC_CLIENTS = {
     "grpc client": grpc_calls.grpc_calling,
+    "grpc client, stream": grpc_calls.grpc_stream_calling,
+    "grpc client, plugin": grpc_calls.grpc_plugin_calling,
     "grpc.aio client": grpc_calls.grpc_aio_calling,
+    "grpc.aio client, stream": grpc_calls.grpc_aio_stream_calling,
 }
 _LAST_SPAN = 60.0
 """Seconds that a server on a socket may take to end a request that it has answered."""
@@ -189,5 +199,6 @@ def _builder(library: str, api: str, stack: ExitStack) -> Callable[[TracerProvid
     if library in _GRPC_CLIENTS:
         return partial(_GRPC_CLIENTS[library], api=stack.enter_context(grpc_peers.answering()))
     if library in _GRPC_SERVERS:
-        return partial(_GRPC_SERVERS[library], load=stack.enter_context(grpc_peers.loading()))
+        serve, loading = _GRPC_SERVERS[library]
+        return partial(serve, load=stack.enter_context(loading()))
     return partial(_ON_SOCKETS[library], load=stack.enter_context(peers.loading()))

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import socket
-import threading
-import time
 from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
@@ -23,9 +21,10 @@ from opentelemetry.instrumentation.tornado import TornadoInstrumentor
 from opentelemetry.sdk.trace import TracerProvider
 from werkzeug.serving import WSGIRequestHandler, make_server
 
-from benchmarks.in_process import fastapi_app, flask_app
-from benchmarks.library import Library, instrumenting
+from benchmarks.asgi_apps import fastapi_app
+from benchmarks.library import Library, instrumenting, thread_clock
 from benchmarks.peers import Load
+from benchmarks.wsgi_apps import flask_app
 
 
 def flask_served(provider: TracerProvider, load: Load) -> Library:
@@ -89,19 +88,6 @@ def tornado_served(provider: TracerProvider, load: Load) -> Library:
 
 def _served(serve: Callable[[], None], port: int, load: Load) -> Library:
     return Library(partial(load.call, port), thread_clock(serve))
-
-
-def thread_clock(run: Callable[[], None]) -> Callable[[], float]:
-    """Run something in a thread; return what tells the CPU seconds that this thread has used."""
-    thread = threading.Thread(target=run, daemon=True)
-    thread.start()
-    return clock_of(thread)
-
-
-def clock_of(thread: threading.Thread) -> Callable[[], float]:
-    """Return what tells the CPU seconds that a running thread has used."""
-    assert thread.ident is not None
-    return partial(time.clock_gettime, time.pthread_getcpuclockid(thread.ident))
 
 
 def _silent(_: tornado.web.RequestHandler) -> None:

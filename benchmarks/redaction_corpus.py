@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 import random
 import uuid
 from typing import TYPE_CHECKING
@@ -23,14 +24,19 @@ if TYPE_CHECKING:
 KEYS = 64
 HEADERS = ("user_agent", "accept", "accept_encoding", "x_request_id")
 _STACK_BYTES = 2048
+_TO_ASCII = bytes(32 + number % 95 for number in range(256))
 
 
 def redactor(keys: int = KEYS) -> Redactor:
     """Return a redactor that looks for ``keys`` known keys too."""
     memory = KeyMemory(ring=max(keys, 1))
     for number in range(keys):
-        memory.remember(RawKey(f"kt_{random.Random(number).randbytes(16).hex()}".encode()), None)
+        memory.remember(RawKey(_key(number).encode()), None)
     return Redactor(SensitiveNames(), memory)
+
+
+def _key(number: int) -> str:
+    return f"kt_{random.Random(number).randbytes(16).hex()}"
 
 
 def spans(count: int, *, same_frames: bool, seed: int = 1) -> list[ReadableSpan]:
@@ -103,32 +109,77 @@ def _frames(dice: random.Random) -> str:
     return "".join(lines)
 
 
-def hostile(size: int = 1_000_000) -> Iterator[tuple[str, str]]:
-    """Yield texts of ``size`` characters that a caller might send to make redaction work."""
-    dice = random.Random(3)
-    beginnings = "".join(
-        shape.expression[:4] for shape in listed() if shape.expression[0] not in "(["
-    )
-    parts = {
+def hostile(size: int = 1_000_000, seed: int = 3) -> Iterator[tuple[str, str]]:
+    """Yield texts of ``size`` bytes that a caller might send to make redaction work.
+
+    What is random in them differs with the ``seed``.
+    """
+    for name, part in (*_repeated(size), *_drawn_out(size), *_random(size, random.Random(seed))):
+        yield name, _cut(part * (size // len(part.encode()) + 1), size)
+
+
+def _cut(text: str, size: int) -> str:
+    return text.encode()[:size].decode(errors="ignore")
+
+
+def _repeated(size: int) -> Iterator[tuple[str, str]]:
+    """Yield what is dear again and again."""
+    beginnings = [shape.expression[:4] for shape in listed() if shape.expression[0] not in "(["]
+    nested = "api_key=hunter2"
+    for _ in range(10):
+        nested = json.dumps({"token": nested})
+    yield from {
+        "one letter": "A",
+        "equals signs": "=",
+        "ampersands": "&",
+        "percent signs": "%25",
+        "backslashes": "\\",
+        "open quotes": "\"'`",
+        "NULs": "\0",
+        "letters of four bytes": "\U0001d4b6",
         "sk_ over and over": "sk_",
-        "the beginning of every shape": beginnings,
-        "hex": dice.randbytes(4096).hex(),
-        "base64": base64.b64encode(dice.randbytes(4096)).decode(),
+        "the beginning of every shape": "".join(beginnings),
+        "beginnings with a tail too short": "a1B2 ".join(beginnings),
+        "marks inside of a word": "xbot1:AA" + "b" * 32 + " ",
         "names without values": "api_key=&token=&",
+        "names in prose": "password secret token: api_key, the password: ",
         "named values": "api_key=a&token=b&",
         "tokens": "ghp_" + "a1B2" * 9 + " ",
-        "one endless token": "ghp_" + "a1B2" * (size // 4),
-        "one endless JWT": "eyJhbGciOiJIUzI1NiIsInR5.eyJhbGciOiJIUzI1NiIsInR5."
-        + "a1B2" * (size // 4),
-        "one endless secret": "live_" + "a1B2" * (size // 4),
+        "known keys": " ".join(map(_key, range(KEYS))) + " ",
+        "beginnings of known keys": " ".join(_key(number)[:9] for number in range(KEYS)) + " ",
         "URLs with a user": "http://u:p@h/ ",
+        "words behind schemes": "Bearer of Basic tokens; bot one, token two ",
         "escapes": "%253Fapi_key%253D\\u0022\\n",
         "quotes": 'token="\\\\',
+        "JSON in JSON, ten deep": nested,
+        "the first line of a private key": "-----BEGIN RSA PRIVATE KEY-----\n",
+        "a lone secret at the end": "the warehouse did not answer; " * (size // 30 - 1)
+        + "token=a ",
+    }.items()
+
+
+def _drawn_out(size: int) -> Iterator[tuple[str, str]]:
+    """Yield what does not end."""
+    run = "a1B2" * (size // 4)
+    yield from {
+        "one endless token": "ghp_" + run,
+        "one endless JWT": "eyJhbGciOiJIUzI1NiIsInR5.eyJhbGciOiJIUzI1NiIsInR5." + run,
+        "one endless secret": "live_" + run,
         "one list of values": "token=[" + "'a'," * (size // 4),
         "blanks after a name": "token" + " " * (size - 6) + "=",
         "one endless user": "http://" + "a" * (size - 10) + "@h/",
-        "a lone secret at the end": "the warehouse did not answer; " * (size // 30 - 1)
-        + "token=a ",
-    }
-    for name, part in parts.items():
-        yield name, (part * (size // len(part) + 1))[:size]
+        "one endless block of a private key": "-----BEGIN PRIVATE KEY-----\n" + run,
+    }.items()
+
+
+def _random(size: int, dice: random.Random) -> Iterator[tuple[str, str]]:
+    """Yield what nobody has seen before."""
+    packed = base64.b64encode(dice.randbytes(size // 4 * 3))
+    yield from {
+        "hex": dice.randbytes(size // 2).hex(),
+        "base64": packed.decode(),
+        "base64 of base64": base64.b64encode(packed).decode(),
+        "base64 for URLs": base64.urlsafe_b64encode(dice.randbytes(size // 4 * 3)).decode(),
+        "random ASCII": dice.randbytes(size).translate(_TO_ASCII).decode(),
+        "random letters of all languages": dice.randbytes(size).decode("utf-16-le", "ignore"),
+    }.items()

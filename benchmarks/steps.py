@@ -20,8 +20,9 @@ from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, ALWAYS_ON, Sampler
 from opentelemetry.trace import SpanKind, use_span
 from urllib3.connection import HTTPConnection
 
-from benchmarks.in_process import environ, scope
+from benchmarks.asgi_apps import scope
 from benchmarks.traffic import KEYS, PATH, QUERY, headers
+from benchmarks.wsgi_apps import environ
 from keytrail.capture.adapters.http_client_tap import may_carry_key, view
 from keytrail.otel import Audit, AuditSpanProcessor, KeytrailSampler
 from keytrail.otel.chain import chain_on

@@ -81,12 +81,13 @@ CREATE TABLE IF NOT EXISTS keytrail.otel_traces_local ON CLUSTER audit (
         IPv4NumToString(IPv4StringToNumOrDefault(KeytrailClient)) = KeytrailClient,
         toUInt32(IPv4StringToNumOrDefault(KeytrailClient)), 0
     ),
-    KeytrailNamed Array(LowCardinality(String))
+    KeytrailOtherKeys Array(LowCardinality(String))
     MATERIALIZED arrayConcat(
         JSONExtract(SpanAttributes['keytrail.key.other_hashes'], 'Array(String)'),
-        JSONExtract(SpanAttributes['keytrail.redacted_hashes'], 'Array(String)')
+        JSONExtract(SpanAttributes['keytrail.redacted_hashes'], 'Array(String)'),
+        arrayFilter(text -> length(text) = 64, [KeytrailPreviousHash, KeytrailKeyId])
     ),
-    INDEX keytrail_named KeytrailNamed TYPE bloom_filter(0.001) GRANULARITY 1,
+    INDEX keytrail_other_keys KeytrailOtherKeys TYPE bloom_filter(0.001) GRANULARITY 1,
     INDEX idx_trace_id TraceId TYPE bloom_filter(0.001) GRANULARITY 1,
     PROJECTION keytrail_by_key (
         SELECT
@@ -95,8 +96,9 @@ CREATE TABLE IF NOT EXISTS keytrail.otel_traces_local ON CLUSTER audit (
             KeytrailDirection, KeytrailOutcome, KeytrailClient, KeytrailRoute, KeytrailPath,
             KeytrailRest, KeytrailSpan, KeytrailClientNumber
         ORDER BY KeytrailKeyHash, Timestamp
-    ),
-    -- Leave this one out where the server does not know WITH SETTINGS here (an error of its syntax).
+    ) WITH SETTINGS (index_granularity = 2048, min_bytes_for_wide_part = 1000000000000),
+    -- Leave this one out where the server does not know WITH SETTINGS here (an error of its syntax),
+    -- and of the one above leave that away.
     PROJECTION keytrail_by_client (
         SELECT
             Timestamp, ServiceName, KeytrailKeyHash, KeytrailOutcome, KeytrailClient, KeytrailRest,

@@ -4,9 +4,9 @@
 ALTER TABLE otel_traces DROP PROJECTION IF EXISTS keytrail_by_key;
 ALTER TABLE otel_traces DROP PROJECTION IF EXISTS keytrail_by_client;
 ALTER TABLE otel_traces DROP PROJECTION IF EXISTS keytrail_keys;
-ALTER TABLE otel_traces DROP INDEX IF EXISTS keytrail_named;
+ALTER TABLE otel_traces DROP INDEX IF EXISTS keytrail_other_keys;
 ALTER TABLE otel_traces
-    DROP COLUMN IF EXISTS KeytrailNamed, DROP COLUMN IF EXISTS KeytrailClientNumber,
+    DROP COLUMN IF EXISTS KeytrailOtherKeys, DROP COLUMN IF EXISTS KeytrailClientNumber,
     DROP COLUMN IF EXISTS KeytrailSpan, DROP COLUMN IF EXISTS KeytrailRest,
     DROP COLUMN IF EXISTS KeytrailPath, DROP COLUMN IF EXISTS KeytrailRoute,
     DROP COLUMN IF EXISTS KeytrailClient, DROP COLUMN IF EXISTS KeytrailOutcome,

@@ -16,6 +16,7 @@ from opentelemetry.sdk.trace import Tracer, TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SimpleSpanProcessor, SpanExporter
 from opentelemetry.sdk.trace.sampling import ALWAYS_ON
 
+from keytrail.journal.overheard import overhear
 from keytrail.library_seams import LIBRARY_SEAMS
 from keytrail.seam import Seam, has
 
@@ -86,7 +87,9 @@ def _on_otlp_exporters() -> bool:
     ]
     exporters = [kind.OTLPSpanExporter(endpoint="http://127.0.0.1:9") for kind in kinds]
     try:
-        return all(isinstance(exporter._endpoint, str) for exporter in exporters)
+        return all(isinstance(exporter._endpoint, str) for exporter in exporters) and all(
+            overhear(exporter) for exporter in exporters
+        )
     finally:
         for exporter in exporters:
             exporter.shutdown()
@@ -144,7 +147,7 @@ SEAMS = (
         _on_reader_storage,
     ),
     Seam(
-        "opentelemetry.exporter.otlp: endpoints",
+        "opentelemetry.exporter.otlp: endpoints and sessions",
         "opentelemetry-exporter-otlp-proto-http",
         "uses that the ordinary pipeline delivers to the audit's endpoint arrive there twice",
         _on_otlp_exporters,

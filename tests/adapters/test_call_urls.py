@@ -85,6 +85,30 @@ def test_a_key_in_a_path_is_found_however_its_host_is_spelled(
     assert BOT[10:] not in str((use, otel.exporter.spans))
 
 
+@pytest.mark.parametrize("client", ["requests", "httpx_sync"])
+def test_what_is_sent_to_a_proxy_is_read_by_its_url(
+    client: str, otel: Instrumented, server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Host and key are those of the URL, wherever the key stands; without one it is no use."""
+    otel.start()
+    monkeypatch.setenv("http_proxy", server.url)
+    monkeypatch.delenv("no_proxy", raising=False)
+    at = "http://partner.example"
+    for url, headers in (
+        (f"{at}/header", KEY),
+        (f"{at}/query?api_key={K2}", {}),
+        (f"http://API.Telegram.org/bot{BOT}/getMe", {}),
+        (f"{at}/none?page=2", {}),
+    ):
+        assert EVERY[client](url, headers) == 200
+    assert [_told(use)[:4] for use in otel.uses(3)] == [
+        (F1, "partner.example", "/header", "header"),
+        (F2, "partner.example", "/query", "query"),
+        (BOTS, "api.telegram.org", "/botREDACTED/getMe", "path"),
+    ]
+    assert len(server.requests) == 4
+
+
 @pytest.mark.parametrize("client", SENDS_USERINFO)
 def test_userinfo_is_told_apart_from_a_header(
     client: str, otel: Instrumented, server: Server

@@ -81,7 +81,7 @@ def test_uninstrumented_and_instrumented_again_is_seen_each_time(
     for number in range(3):
         if number != 1:
             HTTPXClientInstrumentor().instrument(tracer_provider=provider)
-        with httpx.Client() as client:
+        with httpx.Client(timeout=60) as client:
             client.get(f"{server.url}/{number}", headers=KEY)
         HTTPXClientInstrumentor().uninstrument()
     assert [(use["path"], use["sampled"]) for use in untraced.uses(3)] == [

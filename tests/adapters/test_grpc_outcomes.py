@@ -200,6 +200,7 @@ def _call(port: int, kind: str, how: str) -> None:
     """Call a method until it ends, or leave it."""
     request: Any = how.encode()
     with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
+        grpc.channel_ready_future(channel).result(60)  # a deadline is for the call alone
         method = getattr(channel, kind)(f"/test.Ends/{kind}")
         given = iter([request]) if kind.startswith("stream") else request
         options = {"metadata": METADATA, "timeout": 1 if how == "deadline" else 60}

@@ -44,7 +44,7 @@ def test_a_key_after_a_keyless_answer_is_not_redirected(
             return next(statuses), {}
 
     server.routes = Changing()
-    with httpx.Client(auth=Steps(), follow_redirects=False) as client:
+    with httpx.Client(auth=Steps(), follow_redirects=False, timeout=60) as client:
         assert client.get(f"{server.url}/p").status_code == 200
     assert [(use["status"], use.get("findings")) for use in otel.uses(2)] == [
         (302, None),
@@ -83,7 +83,7 @@ def test_a_token_that_is_fetched_elsewhere_is_no_wrong_host(
             yield httpx.Request("GET", f"{other_server.url}/token", headers={"X-API-Key": K2})
             yield request
 
-    with httpx.Client(auth=Fetching()) as client:
+    with httpx.Client(auth=Fetching(), timeout=60) as client:
         client.get(f"{server.url}/p")
     assert [(use["key"], use["host"], use.get("findings")) for use in otel.uses(3)] == [
         (F1, "127.0.0.1", None),

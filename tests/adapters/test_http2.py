@@ -43,7 +43,7 @@ def test_a_negotiated_call_is_a_use_like_any(
 ) -> None:
     """The client offers both versions and TLS settles on HTTP/2; a header and a parameter."""
     otel.start()
-    with httpx.Client(http2=True, verify=trust) as client:
+    with httpx.Client(http2=True, verify=trust, timeout=60) as client:
         answers = [
             client.get(f"{encrypted.url}/header", headers=KEY),
             client.get(f"{encrypted.url}/query?color=blue&api_key={K2}"),
@@ -68,7 +68,7 @@ def test_streams_of_one_connection_are_uses_of_their_own(
 
     async def call() -> None:
         limits = httpx.Limits(max_connections=1)
-        async with httpx.AsyncClient(http2=True, verify=trust, limits=limits) as client:
+        async with httpx.AsyncClient(http2=True, verify=trust, limits=limits, timeout=60) as client:
             await asyncio.gather(
                 *(client.get(f"{encrypted.url}/granted", headers=KEY) for _ in range(15)),
                 *(

@@ -22,7 +22,16 @@ def _run(module: str, *arguments: str) -> Any:
 
 
 @pytest.mark.parametrize(
-    "library", ["flask", "fastapi on a socket", "grpc server", "requests", "httpx"]
+    "library",
+    [
+        "flask",
+        "django asgi",
+        "fastapi on a socket",
+        "grpc server",
+        "grpc client, plugin",
+        "requests",
+        "httpx",
+    ],
 )
 def test_overhead_compares_two_stock_sides_with_keytrail(library: str) -> None:
     """A quick run tells the stock seconds and what keytrail and the twin add, of both parts."""

@@ -89,7 +89,7 @@ def test_an_export_that_is_cancelled_leaves_no_file(hanging: _Hanging, tmp_path:
     files = ("--output", str(out / "uses.csv"), "--manifest", str(out / "uses.json"))
     process = _ask(hanging, scratch, command=("export", "--format", "csv", *files))
     process.send_signal(signal.SIGINT)
-    _, talk = process.communicate(timeout=30)
+    _, talk = process.communicate(timeout=120)
     assert (process.returncode, talk) == (130, b"keytrail: cancelled: the answer is not whole\n")
     assert [*out.iterdir(), *scratch.iterdir()] == []
 

@@ -34,8 +34,9 @@ _SET_ONE = "set KEYTRAIL_PEPPER, the same in every service: openssl rand -hex 32
 
 
 @pytest.fixture
-def endpoint() -> Iterator[str]:
-    """An OTLP endpoint that takes /v1/traces and nothing else."""
+def endpoint(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """An OTLP endpoint that takes /v1/traces and nothing else, and is waited for."""
+    monkeypatch.setattr("keytrail.cli.checks.delivery._TIMEOUT", 60.0)
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import base64
 import json
 from pathlib import Path
 
@@ -33,22 +34,32 @@ def test_a_leaked_key_is_read_from_stdin_and_never_shown() -> None:
     assert [row["key"] for row in found["tables"]["other_keys"]] == [F2]
 
 
+def _basic(credentials: str) -> str:
+    return base64.b64encode(credentials.encode()).decode()
+
+
 @pytest.mark.parametrize(
     "copied",
     [
         *(f"{K1}\r\n", f"\ufeff{K1}", f'"{K1}"', f"'{K1}',", f"Bearer {K1}", f"bearer  {K1}\n"),
         *(f"X-API-Key: {K1}", f"Authorization: Bearer {K1}", f'export API_KEY="{K1}"'),
-        *(f'"api_key": "{K1}",', f"API_KEY={K1}"),
+        *(f'"api_key": "{K1}",', f"API_KEY={K1}", f"{K1},", f"<{K1}>", f"api_key => '{K1}'"),
+        *(f'{{"user": "ann", "api_key": "{K1}"}}', f"curl -H 'X-API-Key: {K1}' https://h/"),
+        *(f"https://h.example/p?color=blue&api_key={K1}#top", f"https://ann:{K1}@h.example/p"),
+        *(f"GET /p?key={K1.replace('_', '%5F')} HTTP/1.1", f"grant=x&api_key={K1}"),
+        f"https://h.example/cb#access_token={K1}",
+        *(f"Authorization: Basic {_basic(f'ann:{K1}')}", f"Basic {_basic(f'{K1}:')}"),
     ],
 )
 def test_a_key_is_found_with_what_it_was_copied_with(
     copied: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """From a log, a header, a file of variables; what is shown are fingerprints."""
+    """From a log, a header, a URL, a command, JSON; what is shown is its fingerprint."""
     monkeypatch.setenv("KEYTRAIL_PEPPER", PEPPER)
     shown = CliRunner().invoke(app, ["keys", "--key", "-", "--format", "json"], input=copied)
     assert shown.exit_code == 0
-    assert [row["key"] for row in json.loads(shown.stdout)["rows"]] == [F1]
+    found = json.loads(shown.stdout)
+    assert ([row["key"] for row in found["rows"]], found["question"]["key"]) == ([F1], F1)
     assert K1 not in shown.output
 
 

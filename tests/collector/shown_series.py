@@ -11,17 +11,8 @@ from typing import Any
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 
 from support.cases import K1
-from support.otelcol import (
-    ROOT,
-    Collector,
-    collector,
-    eventually,
-    post,
-    receiver,
-    scraped,
-    span,
-    traces,
-)
+from support.otelcol import ROOT, Collector, collector, post, receiver, scraped, span, traces
+from support.waiting import eventually
 
 SHIPPED = ROOT / "collector-config"
 LABEL = re.compile(r'(\w+)="([^"]*)"')

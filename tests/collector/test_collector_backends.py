@@ -9,7 +9,8 @@ import pytest
 import yaml
 
 from collector.kafka_broker import broker, spans_of
-from support.otelcol import collector, eventually, grpc_receiver, post, span, traces
+from support.otelcol import collector, grpc_receiver, post, span, traces
+from support.waiting import eventually
 
 BACKENDS = Path(__file__).parents[2] / "collector-config" / "backends"
 HTTP = {"endpoint", "auth", "tls", "headers", "timeout", "compression"}

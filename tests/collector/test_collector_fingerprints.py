@@ -25,16 +25,8 @@ from keytrail.capture.providers import Catalogue
 from keytrail.collector import shapes
 from keytrail.collector.picking import HEADERS
 from support.cases import F1, F3, F_ARRAY, F_EMPTY, K1, K3, PEPPER
-from support.otelcol import (
-    Receiver,
-    collector,
-    eventually,
-    plain,
-    post,
-    receiver,
-    span,
-    traces,
-)
+from support.otelcol import Receiver, collector, plain, post, receiver, span, traces
+from support.waiting import eventually
 
 STANDALONE = Path(__file__).parents[2] / "collector-config" / "standalone.yaml"
 OLD_PEPPER = "fedcba9876543210fedcba9876543210"

@@ -6,7 +6,8 @@ from pathlib import Path
 
 from collector.kafka_broker import broker, spans_of
 from support.cases import F1, K1
-from support.otelcol import ROOT, collector, eventually, plain, post, span, traces
+from support.otelcol import ROOT, collector, plain, post, span, traces
+from support.waiting import eventually
 
 SHIPPED = ROOT / "collector-config"
 FILES = [SHIPPED / "standalone.yaml", SHIPPED / "backends" / "kafka.yaml"]

@@ -8,17 +8,8 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord
 
 from support.cases import F1, K1
-from support.otelcol import (
-    Receiver,
-    collector,
-    eventually,
-    key_values,
-    plain,
-    post,
-    receiver,
-    span,
-    traces,
-)
+from support.otelcol import Receiver, collector, key_values, plain, post, receiver, span, traces
+from support.waiting import eventually
 
 SHIPPED = Path(__file__).parents[2] / "collector-config"
 FILES = [SHIPPED / "standalone.yaml", SHIPPED / "backends" / "loki.yaml"]

@@ -9,7 +9,8 @@ import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
-from support.otelcol import collector, eventually, key_values, post, receiver, span, traces
+from support.otelcol import collector, key_values, post, receiver, span, traces
+from support.waiting import eventually
 
 STANDALONE = Path(__file__).parents[2] / "collector-config" / "standalone.yaml"
 LONGEST = 900_000

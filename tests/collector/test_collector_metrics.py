@@ -22,7 +22,6 @@ from support.cases import K1
 from support.otelcol import (
     Collector,
     collector,
-    eventually,
     key_values,
     of_prometheus,
     plain,
@@ -33,6 +32,7 @@ from support.otelcol import (
     traces,
 )
 from support.services import free_port
+from support.waiting import eventually
 
 SHIPPED = Path(__file__).parents[2] / "collector-config"
 STANDALONE = SHIPPED / "standalone.yaml"

@@ -13,18 +13,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from keytrail.collector import replay as replaying
-from support.otelcol import (
-    Collector,
-    Receiver,
-    collector,
-    eventually,
-    post,
-    receiver,
-    scraped,
-    span,
-    traces,
-)
+from support.otelcol import Collector, Receiver, collector, post, receiver, scraped, span, traces
 from support.services import SCRIPTS, clean_environ, free_port
+from support.waiting import eventually
 
 STANDALONE = Path(__file__).parents[2] / "collector-config" / "standalone.yaml"
 AUDIT = {"keytrail.schema_version": "1.0", "keytrail.sampled": False}

@@ -23,7 +23,6 @@ from support.otelcol import (
     Receiver,
     any_value,
     collector,
-    eventually,
     key_values,
     plain,
     post,
@@ -31,6 +30,7 @@ from support.otelcol import (
     span,
     traces,
 )
+from support.waiting import eventually
 
 STANDALONE = Path(__file__).parents[2] / "collector-config" / "standalone.yaml"
 LIVE = "sk_live_4eC39HqLyjWDarjtT1zdp7dc"

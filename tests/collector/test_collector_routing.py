@@ -13,8 +13,9 @@ from keytrail.collector import rendering, yours
 from keytrail.collector.fragment import as_text
 from support.cases import K1
 from support.launch import service
-from support.otelcol import collector, eventually, plain, post, receiver, span, traces
+from support.otelcol import collector, plain, post, receiver, span, traces
 from support.services import free_port
+from support.waiting import eventually
 
 SAMPLED_AT_ONE_PERCENT = """
 receivers:

@@ -6,7 +6,8 @@ from pathlib import Path
 
 from collector.splunk_contract import Splunk, splunk
 from support.cases import F1, K1
-from support.otelcol import ROOT, collector, eventually, post, span, traces
+from support.otelcol import ROOT, collector, post, span, traces
+from support.waiting import eventually
 
 SHIPPED = ROOT / "collector-config"
 FILES = [SHIPPED / "standalone.yaml", SHIPPED / "backends" / "splunk.yaml"]

@@ -18,17 +18,8 @@ from collector.splunk_contract import splunk
 from collector.teams import BUILT, TEAMS, rendered, settings
 from sources import clickhouse_front
 from support.cases import F1, K1
-from support.otelcol import (
-    Receiver,
-    collector,
-    eventually,
-    grpc_receiver,
-    plain,
-    post,
-    receiver,
-    span,
-    traces,
-)
+from support.otelcol import Receiver, collector, grpc_receiver, plain, post, receiver, span, traces
+from support.waiting import eventually
 
 Uses = list[tuple[str, str]]
 """The span ids and fingerprints that arrived."""

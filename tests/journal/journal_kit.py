@@ -9,7 +9,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -85,14 +85,6 @@ def end_journals() -> None:
                 thread.join(60)
 
 
-def eventually(holds: Callable[[], object], seconds: float = 60) -> None:
-    """Wait until ``holds()``, else fail."""
-    deadline = time.monotonic() + seconds
-    while not holds():
-        assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.01)
-
-
 def lines_of(home: Path) -> list[dict[str, Any]]:
     """Return every whole line of every segment, in order."""
     return [
@@ -136,6 +128,8 @@ class Receiver:
     rejects: int = 0
     """Of each request with uses, how many are told to be rejected."""
     retry_after: str | None = None
+    kind: str | None = None
+    """The ``Content-Type`` of the answers."""
 
     @property
     def url(self) -> str:
@@ -200,6 +194,8 @@ def receiving(receiver: Receiver) -> Iterator[None]:
                 self.send_header("Location", "/elsewhere")
             if receiver.retry_after is not None:
                 self.send_header("Retry-After", receiver.retry_after)
+            if receiver.kind is not None:
+                self.send_header("Content-Type", receiver.kind)
             said = receiver.body(status)
             self.send_header("Content-Length", str(len(said)))
             self.end_headers()

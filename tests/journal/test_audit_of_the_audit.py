@@ -8,12 +8,13 @@ from typing import Any
 
 import pytest
 
-from journal.journal_kit import Receiver, Use, eventually, lines_of, open_journal, paths_of
+from journal.journal_kit import Receiver, Use, lines_of, open_journal, paths_of
 from keytrail.journal import aftermath, lock, proof
 from keytrail.journal.journal import Journal
 from keytrail.journal.proof import Proof, prove
 from keytrail.settings import Secret
 from support.told import told
+from support.waiting import eventually
 
 PEPPER = "0123456789abcdef0123456789abcdef"
 
@@ -109,7 +110,7 @@ def test_the_books_can_be_proved_from_the_files_alone(home: Path, receiver: Rece
     assert prove(home) == Proof(kept=4, delivered=9, dropped=Counter(refused=1))
     receiver.status = 503
     journal = open_journal(
-        home, otlp_endpoint=receiver.url, otlp_timeout=1, queue_size=5, journal_interval=60
+        home, otlp_endpoint=receiver.url, otlp_timeout=60, queue_size=5, journal_interval=60
     )
     for number in range(8):
         journal.put((number, False))
@@ -134,7 +135,7 @@ def test_a_line_that_somebody_took_out_is_missing(home: Path) -> None:
 def waiting(home: Path, receiver: Receiver) -> Journal[Use]:
     """A journal of ten uses that the receiver is ready to take, but was not when they came."""
     receiver.status = 503
-    journal = open_journal(home, otlp_endpoint=receiver.url, otlp_timeout=1)
+    journal = open_journal(home, otlp_endpoint=receiver.url, otlp_timeout=60)
     for number in range(10):
         journal.put((number, False))
     assert journal.flush(60)

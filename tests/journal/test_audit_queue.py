@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from journal.journal_kit import eventually, lines_of, numbers_of, open_journal, start_python
+from journal.journal_kit import lines_of, numbers_of, open_journal, start_python
 from keytrail import faults
 from keytrail.journal.accounting import Accounting, Snapshot
 from keytrail.journal.queue import AuditQueue
+from support.waiting import eventually
 
 
 def make_queue(

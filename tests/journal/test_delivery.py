@@ -20,7 +20,6 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
 from journal.journal_kit import (
     Receiver,
     columns_of,
-    eventually,
     make_span,
     numbers_in,
     open_journal,
@@ -33,13 +32,14 @@ from keytrail.journal.codec import encode
 from keytrail.journal.cursor import Cursor, confirmed
 from keytrail.journal.journal import Journal
 from keytrail.journal.segment import Segment
+from support.waiting import eventually
 
 Use = tuple[int, bool]
 
 
 def open_delivering(home: Path, receiver: Receiver, **settings: Any) -> Journal[Use]:
     """Return a journal that delivers to ``receiver``."""
-    return open_journal(home, **({"otlp_endpoint": receiver.url, "otlp_timeout": 3.0} | settings))
+    return open_journal(home, **({"otlp_endpoint": receiver.url, "otlp_timeout": 60.0} | settings))
 
 
 def left_of(home: Path) -> list[str]:
@@ -204,7 +204,7 @@ def test_an_endpoint_that_takes_only_small_requests_gets_small_ones(
 def test_an_endpoint_that_hangs_does_not_hold_up_the_end(home: Path, receiver: Receiver) -> None:
     """Close gives up after its time, and the uses are the next run's."""
     receiver.hanging.set()
-    journal = open_delivering(home, receiver, otlp_timeout=30)
+    journal = open_delivering(home, receiver)
     journal.put((1, False))
     assert journal.flush(60)
     began = time.monotonic()
@@ -231,7 +231,7 @@ def test_an_endpoint_may_restart(home: Path) -> None:
 WRITER = """
 import pathlib, sys, time
 from journal.journal_kit import open_journal
-journal = open_journal(pathlib.Path(sys.argv[1]), otlp_endpoint=sys.argv[2], otlp_timeout=3)
+journal = open_journal(pathlib.Path(sys.argv[1]), otlp_endpoint=sys.argv[2], otlp_timeout=60)
 for number in range(int(sys.argv[3]), int(sys.argv[4])):
     journal.put((number, False))
 print(journal.flush(60), flush=True)

@@ -27,13 +27,11 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
     ExportTraceServiceResponse,
 )
 
-from journal.journal_kit import eventually
 from support.cases import K1
 from support.servers import answer, body_of, listening
 from support.told import Books, Told, holds_raw_key, told, waiting_on_disk
+from support.waiting import eventually
 
-PATIENT = {"KEYTRAIL_OTLP_TIMEOUT": "30"}
-"""Where nothing may arrive twice: what is not answered in time is sent again."""
 ROUNDS = int(os.environ.get("TEST_KILLS", "4"))
 """How often a service is killed; 50 for the full proof."""
 
@@ -168,7 +166,8 @@ FAULTS: dict[str, Callable[[BaseHTTPRequestHandler, bytes], bool]] = {
 def test_what_fails_for_a_while_loses_nothing(home: Path, endpoint: Endpoint, fault: str) -> None:
     """Whatever goes wrong at the endpoint, uses wait on disk and arrive when it is over."""
     endpoint.fails = FAULTS[fault]
-    with told(home, endpoint.url) as service:
+    patience = {"KEYTRAIL_OTLP_TIMEOUT": "1"} if fault == "never answers" else {}
+    with told(home, endpoint.url, **patience) as service:
         service.tell("use", 0, 20)
         eventually(lambda: endpoint.asked)
         check_books(service, endpoint)
@@ -191,7 +190,7 @@ def test_an_endpoint_that_is_down_for_the_whole_run(home: Path) -> None:
         errors = service.end()
     assert errors.count("uses wait in the journal") == 1
     assert waiting_on_disk(home) == 30
-    with receiving(endpoint), told(home, endpoint.url, **PATIENT) as service:
+    with receiving(endpoint), told(home, endpoint.url) as service:
         arrives(service, endpoint, 30)
         service.end()
     assert [int(path.rpartition("/")[2]) for path in endpoint.paths] == list(range(30))
@@ -201,7 +200,7 @@ def test_an_endpoint_that_is_down_for_the_whole_run(home: Path) -> None:
 def test_a_partial_success_is_counted(home: Path, endpoint: Endpoint) -> None:
     """What the endpoint says it rejected counts as refused, and the rest as delivered."""
     endpoint.rejects = 1
-    with told(home, endpoint.url, **PATIENT) as service:
+    with told(home, endpoint.url) as service:
         service.tell("use", 0, 20)
         eventually(lambda: endpoint.numbers() == list(range(20)))
         eventually(lambda: service.books().waiting == 0)
@@ -378,7 +377,7 @@ def test_a_receiver_that_is_killed_before_it_answers(home: Path, tmp_path: Path)
 
 def test_a_clock_that_steps_backwards(home: Path, endpoint: Endpoint) -> None:
     """A clock that is set back by a day, and forward again, loses and doubles nothing."""
-    with told(home, endpoint.url, **PATIENT) as service:
+    with told(home, endpoint.url) as service:
         service.tell("use", 0, 10)
         service.tell("step", -86_400)
         service.tell("use", 10, 20)
@@ -397,7 +396,7 @@ def test_a_fork_in_mid_export(home: Path, endpoint: Endpoint) -> None:
         return not held.wait(60)
 
     endpoint.fails = waits
-    with told(home, endpoint.url, KEYTRAIL_OTLP_TIMEOUT="60") as service:
+    with told(home, endpoint.url) as service:
         service.tell("use", 0, 10)
         eventually(lambda: endpoint.asked)
         service.tell("fork", 10, 20)

@@ -7,13 +7,14 @@ from typing import Any
 
 import pytest
 
-from journal.journal_kit import eventually, lines_of
+from journal.journal_kit import lines_of
 from keytrail.journal import strangers
 from keytrail.journal.journal import Journal
 from keytrail.journal.segment import Segment, segments
 from keytrail.journal.strangers import Strangers
 from keytrail.settings import Settings
 from support.told import Books, told, waiting_on_disk
+from support.waiting import eventually
 
 MIB = 1024 * 1024
 

@@ -14,9 +14,10 @@ from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import (
 )
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue
 
-from journal.journal_kit import START, Receiver, eventually, open_journal, receiving
+from journal.journal_kit import START, Receiver, open_journal, receiving
 from keytrail.journal.accounting import Snapshot
 from keytrail.journal.journal import Journal
+from support.waiting import eventually
 
 
 class LogReceiver(Receiver):
@@ -66,7 +67,7 @@ def attributes_of(record: Any) -> dict[str, Any]:
 
 def deliver(home: Path, endpoint: str, uses: int, form: str, **settings: Any) -> Journal[Any]:
     journal = open_journal(
-        home, otlp_endpoint=endpoint, otlp_form=form, otlp_timeout=1.0, **settings
+        home, otlp_endpoint=endpoint, otlp_form=form, otlp_timeout=60.0, **settings
     )
     for number in range(uses):
         journal.put((number, False))

@@ -11,7 +11,7 @@ from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import (
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter as HttpExporter
 from opentelemetry.sdk.trace.export import ConsoleSpanExporter, SpanExportResult
 
-from journal.journal_kit import Receiver, eventually, make_span, open_journal
+from journal.journal_kit import Receiver, make_span, open_journal
 from keytrail.journal.exporter import ExporterMissingError
 from keytrail.journal.listening import Heard
 from keytrail.journal.otlp import (
@@ -20,6 +20,7 @@ from keytrail.journal.otlp import (
     destination,
 )
 from keytrail.settings import Secret, Settings
+from support.waiting import eventually
 
 FOREIGN = {
     "OTEL_EXPORTER_OTLP_HEADERS": "x-vendor-token=general",

@@ -12,7 +12,6 @@ import pytest
 
 from journal.journal_kit import (
     end_journals,
-    eventually,
     lines_of,
     numbers_of,
     open_journal,
@@ -23,6 +22,7 @@ from keytrail.journal import lock
 from keytrail.journal import segment as segment_module
 from keytrail.journal.lock import hold
 from keytrail.journal.segment import Segment, UnwrittenError, segments, uses_in
+from support.waiting import eventually
 
 DAY = 24 * 3600 * 10**9
 NOW = 1_780_000_000_000_000_000

@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 
 import keytrail
-from journal.journal_kit import eventually, open_journal
+from journal.journal_kit import open_journal
 from keytrail.journal import bounds, writer
 from keytrail.readiness import Health
+from support.waiting import eventually
 
 UNWRITABLE = Health(
     recording=False,

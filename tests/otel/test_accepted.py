@@ -6,6 +6,7 @@ from collections import Counter
 from typing import Any
 
 import pytest
+import requests
 from opentelemetry import propagate
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 from opentelemetry.sdk.trace import SpanLimits, TracerProvider
@@ -13,6 +14,11 @@ from opentelemetry.sdk.trace.export import BatchSpanProcessor
 from opentelemetry.trace import SpanKind
 
 import keytrail
+from journal.journal_kit import Receiver, receiving
+from keytrail import faults
+from keytrail.activate import active_audit
+from keytrail.journal.accounting import Snapshot
+from keytrail.journal.overheard import overhear
 from keytrail.settings import Secret, Settings
 from support.carriers import wsgi_carrier
 from support.cases import F1, PEPPER
@@ -34,18 +40,22 @@ def _serve(provider: TracerProvider, attributes: int) -> None:
     span.end()
 
 
-def _run(sink: Sink, tmp_path: Any, processor: Any, limits: SpanLimits, attributes: int) -> None:
-    provider = TracerProvider(span_limits=limits, shutdown_on_exit=False)
-    provider.add_span_processor(processor(OTLPSpanExporter(endpoint=f"{sink.url}/v1/traces")))
+def _instrument(home: Any) -> None:
     keytrail.instrument(
         Settings(
             pepper=Secret(PEPPER),
-            home=tmp_path,
+            home=home,
             otlp_endpoint="same",
             journal_interval=60,
             shutdown_timeout=30,
         )
     )
+
+
+def _run(sink: Sink, tmp_path: Any, processor: Any, limits: SpanLimits, attributes: int) -> None:
+    provider = TracerProvider(span_limits=limits, shutdown_on_exit=False)
+    provider.add_span_processor(processor(OTLPSpanExporter(endpoint=f"{sink.url}/v1/traces")))
+    _instrument(tmp_path)
     try:
         for _ in range(NUMBER):
             _serve(provider, attributes)
@@ -84,3 +94,47 @@ def test_a_use_counts_as_delivered_where_its_span_tells_all_of_it(
     counted = Counter((span.trace_id, span.span_id) for span in sink.spans)
     assert len({span.span_id for span in sink.audit_spans()}) == NUMBER
     assert (len(counted), set(counted.values())) == (NUMBER, {copies})
+
+
+@pytest.mark.parametrize(
+    ("first", "taken", "books"),
+    [
+        (Receiver(), 1, Snapshot(NUMBER, NUMBER, 0, {})),
+        (Receiver(status=302), 1, Snapshot(NUMBER, NUMBER, 0, {})),
+        (Receiver(rejects=2), 2, Snapshot(NUMBER, NUMBER - 2, 0, {"refused": 2})),
+        (Receiver(kind="text/html"), 2, Snapshot(NUMBER, NUMBER, 0, {})),
+    ],
+    ids=["takes", "redirects", "rejects some", "shows a web page"],
+)
+def test_a_success_that_the_endpoint_did_not_mean_is_none(
+    first: Receiver, taken: int, books: Snapshot, tmp_path: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the exporter takes for a success though the answer was none is sent by the journal."""
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_PROTOCOL", "http/protobuf")
+    provider = TracerProvider(shutdown_on_exit=False)
+    with receiving(first):
+        monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", first.url)
+        provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
+        _instrument(tmp_path)
+        try:
+            for _ in range(NUMBER):
+                _serve(provider, 0)
+            provider.force_flush()
+            first.status, first.kind = 200, None
+            assert keytrail.flush(60)
+            audit = active_audit()
+            assert audit is not None
+            assert audit.journal.accounting.snapshot() == books
+        finally:
+            keytrail.uninstrument()
+            provider.shutdown()
+    assert len(first.times) == taken
+
+
+def test_an_exporter_that_cannot_be_heard_is_not_believed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the application's session has hooks of another kind, both deliver."""
+    monkeypatch.setattr(faults, "reraise", False)
+    session = requests.Session()
+    session.hooks = {"response": print}
+    assert not overhear(OTLPSpanExporter(session=session))
+    assert session.hooks == {"response": print}

@@ -50,6 +50,14 @@ def test_time_before_the_journal_is_told(home: Path) -> None:
     )
 
 
+def test_a_time_before_the_journal_is_not_in_it(home: Path) -> None:
+    """It holds nothing of it: no uses are not the same as none seen."""
+    write(home, use(0))
+    found = keys(LocalSource(home), until="2025-11-20").completeness
+    assert (found.worth, found.begins) == ("bounded", None)
+    assert found.reasons == ("the journal begins at 2025-11-25 18:00:00 UTC",)
+
+
 def test_a_later_beginning_that_was_asked_for_is_exact(home: Path) -> None:
     """The answer begins where the question does."""
     write(home, use(0), use(9))

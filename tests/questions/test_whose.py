@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from keytrail.questions import QuestionError, keys, uses
+from keytrail.semconv import REDACTED
 from keytrail.sources import LocalSource
 from questions.question_kit import F1, F2, F3, T0, rows, use, write
 
@@ -44,15 +45,23 @@ def test_a_time_range_does_not_hide_that_two_fingerprints_are_one_key(rotated: P
     assert _times(rotated, F1, since="2025-11-25T18:00:02Z") == [2]
 
 
-def test_a_pepper_that_was_rotated_twice_is_followed(home: Path) -> None:
-    """Each rotation leaves uses that name the fingerprint before."""
+@pytest.mark.parametrize("key", [F1, F1[:8], F2, F2[:8], F3, F3[:8]])
+def test_a_pepper_that_was_rotated_twice_is_followed(home: Path, key: str) -> None:
+    """Back and on: each rotation leaves uses that name the fingerprint before."""
     write(
         home,
         use(0),
         use(1, key=F2, **_ROTATED),
         use(2, key=F3, attributes={"keytrail.key.previous_hash": F2}),
     )
-    assert _times(home, F3) == [2, 1, 0]
+    assert _times(home, key) == [2, 1, 0]
+
+
+def test_of_fingerprints_that_a_key_may_have_those_that_were_seen_are_meant(home: Path) -> None:
+    """And shown; where none was seen, none can be told from the others."""
+    write(home, use(0))
+    assert uses(LocalSource(home), key=[F2, F1]).question["key"] == F1
+    assert uses(LocalSource(home), key=[F2, F3]).question["key"] == REDACTED
 
 
 def test_digits_that_begin_two_fingerprints_are_told_apart(home: Path) -> None:

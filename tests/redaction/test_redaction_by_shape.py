@@ -61,7 +61,8 @@ def _is_gone(token: str, passed: str) -> bool:
     ("before", "after"),
     [
         ("", ""), (" ", " "), ('"', '"'), ("'", "',"), ("=", "&x=1"), ("/", "/x"), (":", ""),
-        ("%20", "%20x"), ("%3d", "%26x"), ("\\n", "\\n"), ("\\x22", "\\x22"),
+        ("%20", "%20x"), ("%3d", "%26x"), ("%253D", "%2526"), ("=3D", "=\r\n"),
+        ("\\n", "\\n"), ("\\x22", "\\x22"),
         ("\\u0022", "\\u0022"),
         ("é", "é"), ("_", "."), ("-", ")"), ("\x1f", "\x1f"), ("𝄞", "𝄞"),
     ],
@@ -69,6 +70,36 @@ def _is_gone(token: str, passed: str) -> bool:
 def test_what_may_stand_around_a_token(before: str, after: str) -> None:
     """A token begins after any escape or separator and ends where its characters end."""
     assert BY_SHAPE.text(f"{before}{GITHUB}{after}") == f"{before}REDACTED{after}"
+
+
+INNER = {
+    "of hex": "0a1b2c3d" * 4 + "-us12",
+    "behind a word": "bot123456789:AA" + "Hk3-" * 9,
+    "of two runs": "a1B2c3_" + "d4E5" * 5 + "_mmk",
+    "with a dot": "a1B2" * 4 + ".atlasv1." + "c3D4" * 8,
+}
+
+
+@pytest.mark.parametrize("kind", INNER)
+@pytest.mark.parametrize("before", ["", " ", "=", "%3D", "%253D", "\\n", "\\u0022", "é", "a_", "/"])
+def test_token_with_its_mark_inside_goes_from_its_beginning(kind: str, before: str) -> None:
+    """What tells of it stands in its middle; it is redacted from where its word begins."""
+    passed = BY_SHAPE.text(f"see {before}{INNER[kind]} there")
+    assert passed == f"see {before}REDACTED there"
+
+
+@pytest.mark.parametrize("kind", INNER)
+def test_mark_without_what_must_stand_before_it_passes(kind: str) -> None:
+    """A word that only holds the mark, or begins too late, is no token."""
+    mark = INNER[kind][-40:]
+    assert BY_SHAPE.text(f"see {mark[-6:]} there") == f"see {mark[-6:]} there"
+
+
+def test_many_words_with_a_mark_are_cut_off() -> None:
+    """A caller cannot make redaction look at thousands of them."""
+    words = "xbot1:AA" + "b" * 32 + " "
+    assert BY_SHAPE.text(words * 100) == words * 100
+    assert BY_SHAPE.text(words * 1000).endswith("REDACTED")
 
 
 @pytest.mark.parametrize(

@@ -248,7 +248,7 @@ def clickhouse(directory: Path, refused: str = "", config: str = "") -> Iterator
             command, stdout=log, stderr=log, env={"PYTHONPATH": str(Path(__file__).parents[1])}
         )
     try:
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 180
         while not _answers(port):
             assert process.poll() is None, (directory / "clickhouse.log").read_text()[-2000:]
             assert time.monotonic() < deadline

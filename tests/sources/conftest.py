@@ -16,7 +16,7 @@ from keytrail.questions import keys
 from keytrail.settings import Settings
 from keytrail.sources import LocalSource, Source, connect
 from sources import clickhouse_front, seeded, servers, tempo_contract
-from support.otelcol import eventually
+from support.waiting import eventually
 
 
 @pytest.fixture(scope="session")

@@ -11,8 +11,9 @@ from pathlib import Path
 
 from keytrail.collector import files
 from keytrail.demo.jaeger_stack import IN_MEMORY, jaeger_config
-from support.otelcol import JAEGER, binary, collector, eventually, post
+from support.otelcol import JAEGER, binary, collector, post
 from support.services import clean_environ, free_port
+from support.waiting import eventually
 
 STORAGES = {
     "memory": IN_MEMORY,

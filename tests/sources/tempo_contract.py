@@ -70,6 +70,8 @@ class Tempo:
     stores_traces: bool = True
     jobs: tuple[int, int] = (4, 4)
     partial: bool = False
+    too_large: bool = False
+    """Traces are refused whole: 422 is what later versions say."""
     shuffle: random.Random = field(default_factory=lambda: random.Random(7))
 
     @property
@@ -243,7 +245,8 @@ def tempo() -> Iterator[Tempo]:
                 self._answer(status, text.encode())
             else:
                 trace = kept.trace(parts.path)
-                self._answer(404 if trace is None else 200, trace or b"")
+                status = 404 if trace is None else 422 if kept.too_large else 200
+                self._answer(status, trace or b"")
 
         def _answer(self, status: int, body: bytes) -> None:
             self.send_response(status)

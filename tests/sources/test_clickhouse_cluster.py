@@ -18,7 +18,7 @@ from sources import clickhouse_front, servers
 from sources.clickhouse_front import run, statements
 from sources.seeded import F3, requests, uses
 from sources.test_every_source import _ASKED, _ask, _rounded
-from support.otelcol import eventually
+from support.waiting import eventually
 
 _SHARD = "<shard><replica><host>{}</host><port>9000</port></replica></shard>"
 _CONFIG = """

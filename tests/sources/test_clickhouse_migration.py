@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -12,10 +13,11 @@ from keytrail import questions
 from keytrail.settings import Settings
 from keytrail.sources import connect
 from keytrail.sources.clickhouse.table import ADDED, REST
+from keytrail.sources.source import Filter
 from sources import clickhouse_front
 from sources.clickhouse_front import migrate, run, statements
 from support.cases import F1, F2
-from support.otelcol import eventually
+from support.waiting import eventually
 
 _TABLE = """
 CREATE TABLE {} (
@@ -58,6 +60,15 @@ INSERT INTO otel_traces SELECT Timestamp, leftPad(TraceId, 32, 'a'), SpanId, Par
 FROM otel_traces LIMIT 5
 """
 RARE, SENT = "7a" * 32, "5e" * 32
+ROTATED, LIKE_ONE, NEVER = "9b" * 32, "1d" * 32, "0f" * 32
+_BEGIN, _DAY = 1_795_168_800 * 10**9, 86_400 * 10**9
+_WANTED = (
+    (Filter(), 1000),
+    (Filter(), 2),
+    (Filter(), None),
+    (Filter(since=_BEGIN + _DAY, until=_BEGIN + 3 * _DAY), 1000),
+    (Filter(equal=(("outcome", "denied"),)), 1000),
+)
 _CLIENTS = ["10.0.0.1", "10.0.0.2", "0.0.0.0", "2001:db8::1", "010.0.0.1", "host", ""]
 _RUNNING = {"keytrail.outcome": "unknown"}
 _ENDED = {"keytrail.outcome": "denied", "http.route": "/orders/{id}"}
@@ -153,6 +164,38 @@ def _leaks(port: int) -> Iterator[questions.Answer]:
         yield questions.leak(source, key=key, since="2026-11-22T00:00:00Z", limit=5)
 
 
+def test_who_a_key_is_told_by_its_own_uses(table: int) -> None:
+    """As by the sums: with a rotated pepper, an id like a fingerprint, many uses, and none."""
+    run(table, _MORE)
+    rotated = {"keytrail.key.hash": ROTATED, "keytrail.key.previous_hash": RARE}
+    _insert(table, 200, 3, {**_ENDED, **rotated})
+    _insert(table, 203, 3, {**_ENDED, "keytrail.key.hash": SENT, "keytrail.key.id": LIKE_ONE})
+    migrate(table, "columns.sql")
+    source = connect(Settings(), f"clickhouse://127.0.0.1:{table}/keytrail")
+    for start in (F1, ROTATED, RARE, SENT, LIKE_ONE, NEVER, F1[:12]):
+        expected = source.identities(start)
+        assert bool(expected) == (start != NEVER)
+        with source.reading() as reading:
+            assert reading.identities(start) == expected, start
+            for wanted, limit in _WANTED:
+                of_key = replace(wanted, keys=(start,))
+                told, asked = (one.uses(of_key, limit) for one in (reading, source))
+                assert [*told.rows] == [*asked.rows]
+                assert told.completeness.worth == asked.completeness.worth
+                assert told.completeness.reasons == asked.completeness.reasons
+
+
+def test_uses_of_a_key_s_fingerprints_are_told_together(table: int) -> None:
+    """Each was read by itself to tell who it is; the newest of both come first."""
+    migrate(table, "columns.sql")
+    source = connect(Settings(), f"clickhouse://127.0.0.1:{table}/keytrail")
+    both = Filter(keys=(F1, F2))
+    with source.reading() as reading:
+        for key in both.keys or ():
+            reading.identities(key)
+        assert [*reading.uses(both, 40).rows] == [*source.uses(both, 40).rows]
+
+
 def test_what_was_done_can_be_undone(table: int) -> None:
     """Step by step, each of which may be repeated, and every answer stays as it is."""
     expected = _answers(table)
@@ -172,8 +215,8 @@ def test_an_older_migration_is_told_what_to_run(table: int) -> None:
     migrate(table, "columns.sql")
     assert not _told_to_migrate(table)
     run(table, "ALTER TABLE otel_traces DROP PROJECTION keytrail_by_client")
-    run(table, "ALTER TABLE otel_traces DROP INDEX keytrail_named")
-    run(table, "ALTER TABLE otel_traces DROP COLUMN KeytrailNamed")
+    run(table, "ALTER TABLE otel_traces DROP INDEX keytrail_other_keys")
+    run(table, "ALTER TABLE otel_traces DROP COLUMN KeytrailOtherKeys")
     assert _answers(table) == expected
     assert _told_to_migrate(table)
     migrate(table, "columns.sql")
@@ -216,13 +259,13 @@ def test_the_questions_read_the_projections(table: int) -> None:
     list(questions.keys(source).rows)
     assert asked[0] == "keytrail_keys"
     asked.clear()
-    list(questions.uses(source, key=F1).rows)
+    run(table, _AT_ANOTHER_ADDRESS.format(RARE))
+    list(questions.uses(source, key=RARE).rows)
     assert asked == ["keytrail_keys", "keytrail_by_key"]
     asked.clear()
-    run(table, _AT_ANOTHER_ADDRESS.format(RARE))
     questions.leak(source, key=RARE)
-    by_trace, by_named = "keytrail.otel_traces", "keytrail.otel_traces"
-    assert asked == ["keytrail_keys", "keytrail_by_key", "keytrail_by_client", by_trace, by_named]
+    by_named, by_trace = "keytrail.otel_traces", "keytrail.otel_traces"
+    assert asked == [by_named, "keytrail_by_key", "keytrail_by_client", by_trace]
 
 
 def test_the_migrations_have_every_column_and_attribute() -> None:

@@ -13,7 +13,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from keytrail.questions import keys, uses
+from keytrail.questions import flow, keys, uses
 from keytrail.settings import Settings
 from keytrail.sources import Limits, LocalSource, connect, swept
 from keytrail.sources.source import DAY
@@ -21,8 +21,8 @@ from keytrail.store.moments import rfc3339
 from sources import seeded, servers
 from sources.seeded import BEGIN, F3
 from support.cases import F1, K1
-from support.otelcol import eventually
 from support.servers import listening
+from support.waiting import eventually
 
 Answer = Callable[[str, dict[str, str]], tuple[int, str]]
 
@@ -262,6 +262,24 @@ def test_something_else_than_a_fingerprint_is_told_and_never_shown() -> None:
     assert found.completeness.reasons[1] == (
         "1 span has something else than a fingerprint as its key: see to the service or Collector "
         "that it comes from"
+    )
+
+
+def test_a_trace_that_is_evicted_between_search_and_reading_is_truncated() -> None:
+    """Its calls are in no flow any more; one that was never found is no loss."""
+
+    def answer(path: str, _: dict[str, str]) -> tuple[int, str]:
+        if path.startswith("/api/traces/"):
+            return 404, '{"data": null, "errors": [{"code": 404, "msg": "trace not found"}]}'
+        sent = _span(1, BEGIN, **{"keytrail.direction": "outgoing", "keytrail.key.hash": F1})
+        return 200, json.dumps({"data": ["shop"] if path == "/api/services" else [sent]})
+
+    with _answering(answer) as address:
+        lost = flow(connect(Settings(), address))
+        absent = uses(connect(Settings(), address), trace="ab" * 16)
+    assert (lost.completeness.worth, absent.completeness.worth) == ("truncated", "bounded")
+    assert lost.completeness.reasons[0] == (
+        "traces were found, and not given any more: their backend forgets them"
     )
 
 

@@ -99,6 +99,7 @@ def test_a_trace_that_is_found_and_not_given_is_truncated(tempo_alone: Tempo) ->
     for _ in range(101):
         tempo_alone.kept.append(tempo_alone.kept[0])
     found = _uses(tempo_alone)
+    assert len([*found.rows]) == len(seeded.uses())
     assert found.completeness.worth == "truncated"
     assert found.completeness.reasons[0] == "Tempo does not give a trace that it has found"
 
@@ -115,6 +116,19 @@ def test_a_trace_that_is_too_large_is_truncated(tempo_alone: Tempo) -> None:
     """PARTIAL is the status of its answer."""
     tempo_alone.partial = True
     found = _uses(tempo_alone, trace=f"{300:032x}")
+    assert found.completeness.worth == "truncated"
+    assert found.completeness.reasons[0] == (
+        "Tempo gave a part of a trace only: it is too large for it"
+    )
+
+
+def test_a_trace_that_is_refused_as_too_large_is_truncated(tempo_alone: Tempo) -> None:
+    """What the search showed of it is told."""
+    tempo_alone.too_large = True
+    for _ in range(101):
+        tempo_alone.kept.append(tempo_alone.kept[0])
+    found = _uses(tempo_alone)
+    assert len([*found.rows]) == len(seeded.uses())
     assert found.completeness.worth == "truncated"
     assert found.completeness.reasons[0] == (
         "Tempo gave a part of a trace only: it is too large for it"

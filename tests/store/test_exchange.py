@@ -32,6 +32,7 @@ from keytrail.store.sealing import seal
 from keytrail.store.store import Store
 from store.sealing_kit import SIGNER, rows_of
 from store.segment_kit import use, write
+from support.cases import K1
 
 HOSTILE: dict[str, Any] = {
     "keytrail.schema_version": "1.0",
@@ -241,6 +242,30 @@ def test_a_use_that_has_ended_is_not_made_to_run_again(home: Path, tmp_path: Pat
     ]
 
 
+def test_what_is_no_span_costs_itself_alone(home: Path, tmp_path: Path) -> None:
+    """A batch holds the spans of everybody: those that cannot be read take no other with them."""
+    odd: list[Any] = [
+        _use(2) | {"kind": 99},
+        _use(3) | {"attributes": [{"key": "a", "value": {"intValue": "many"}}]},
+        _use(4) | {"traceId": None},
+        "no span",
+    ]
+    timeless = {name: told for name, told in _foreign(5).items() if "Time" not in name}
+    file = tmp_path / "uses.jsonl"
+    deep = '{"resourceSpans":' + "[" * 100_000 + "]" * 100_000 + "}"
+    file.write_text(_line(_use(1), *odd, timeless) + f"\n{deep}\n" + _line(_use(6)) + "\n")
+    assert import_files(home, SIGNER, [file]) == Imported(spans=3, uses=2, foreign=1, bad=5)
+
+
+@pytest.mark.parametrize("begin", [b"\x1f\x8b\x08", b"\x28\xb5\x2f\xfd"])
+def test_a_file_that_is_compressed_is_told(home: Path, tmp_path: Path, begin: bytes) -> None:
+    """Rather than that its bytes are counted as bad lines."""
+    file = tmp_path / "uses.jsonl.gz"
+    file.write_bytes(begin + b"\0\n" * 10)
+    with pytest.raises(StoreError, match=r"uses\.jsonl\.gz is compressed\nhint: give files"):
+        import_files(home, SIGNER, [file])
+
+
 def test_a_file_that_is_not_there_is_told(home: Path, tmp_path: Path) -> None:
     """What, where, and the next step."""
     with pytest.raises(StoreError, match=r"missing\.jsonl: No such file or directory\nhint: "):
@@ -287,3 +312,21 @@ def test_a_journal_that_is_written_by_a_service_is_exported(home: Path) -> None:
     journal.close(60)
     assert span is not None
     assert span.resource.attributes["service.name"] == "orders"
+
+
+def test_what_is_no_fingerprint_is_left_out_and_counted(home: Path, tmp_path: Path) -> None:
+    """A foreign span has the key where its hash belongs: it may not be kept anywhere."""
+    raw = {
+        "keytrail.key.hash": K1,
+        "keytrail.key.previous_hash": K1,
+        "keytrail.key.other_hashes": (K1,),
+        "keytrail.redacted_hashes": ("f" * 64, K1),
+    }
+    file = tmp_path / "foreign.jsonl"
+    span = _span(attributes={"keytrail.schema_version": "1.0", "user.name": "ann", **raw})
+    file.write_text(otlp_json.to_json([span]) + "\n")
+    assert import_files(home, SIGNER, [file]) == Imported(spans=1, uses=1, raw=4)
+    with closing(Store(home)) as store:
+        (line,) = exporting.lines(store, "true", [])
+    assert "key" not in line
+    assert line["attributes"] == {"user.name": "ann", "keytrail.schema_version": "1.0"}

@@ -8,15 +8,16 @@ import sys
 from contextlib import closing
 from pathlib import Path
 
-import duckdb
 import pytest
 
 from keytrail.sources import LocalSource
 from keytrail.sources.source import Filter
-from keytrail.store import segments
+from keytrail.store import live, segments
 from keytrail.store import store as store_module
 from keytrail.store.live import Gap
+from keytrail.store.sealing import seal
 from keytrail.store.store import Condition, Store
+from store.sealing_kit import SIGNER
 from store.segment_kit import T0, record, use, write
 
 _WRITER = """
@@ -30,6 +31,12 @@ while True:
     os.write(descriptor, json.dumps(line).encode() + b"\\n")
     print(number, flush=True)
 """
+
+
+@pytest.fixture(autouse=True, params=[0, 2**20], ids=["in a file", "in memory"])
+def kept(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever is read of segments is the same wherever it is kept meanwhile."""
+    monkeypatch.setattr(live, "_MOST_IN_MEMORY", request.param)
 
 
 def _paths(home: Path) -> list[str]:
@@ -129,6 +136,7 @@ def test_a_column_of_another_kind_is_empty_and_an_unknown_one_is_passed_over(hom
         b'{"time": 99999999999999999999}\n',
         b'{"path": "/no/time"}\n',
         b'{"time": NaN}\n',
+        b"[" * 100_000 + b"\n",
         b'{"time": 1, "path": "\xff"}\n',
     ],
 )
@@ -217,13 +225,22 @@ def test_what_a_killed_writer_reported_is_read(home: Path) -> None:
     assert uses == last >= reported
 
 
-def test_a_segment_that_goes_away_makes_the_query_fail(home: Path) -> None:
-    """Fewer rows than there were are never an answer."""
+def test_a_segment_that_goes_away_is_still_in_the_answer(home: Path) -> None:
+    """What was delivered or sealed after it was read is what it was."""
     path = write(home, use(0))
     with closing(Store(home)) as store:
         path.unlink()
-        with pytest.raises(duckdb.IOException):
-            store.all("SELECT * FROM uses")
+        assert store.all("SELECT path FROM uses") == [("/orders/0",)]
+
+
+def test_a_use_that_ends_while_a_question_is_answered_counts_once(home: Path) -> None:
+    """All parts of an answer are of one reading, whatever is written meanwhile."""
+    running = use(0, outcome="unknown", path="/running", duration=60.0)
+    write(home, use(1), running)
+    with closing(Store(home)) as store:
+        write(home, use(0, path="/ended"), use(2))
+        assert store.all("SELECT path FROM uses ORDER BY time") == [("/running",), ("/orders/1",)]
+    assert _paths(home) == ["/ended", "/orders/1", "/orders/2"]
 
 
 def test_a_segment_that_goes_away_while_the_store_is_opened_is_no_matter(
@@ -243,14 +260,15 @@ def test_a_segment_that_goes_away_while_the_store_is_opened_is_no_matter(
     assert _paths(home) == ["/orders/0"]
 
 
-def test_a_question_of_many_parts_bears_a_segment_that_goes_away(home: Path) -> None:
-    """Where a part cannot be read any more, it is answered from what there is now."""
-    goes = write(home, use(0), use(1), name="a.ndjson")
-    write(home, use(2), name="b.ndjson")
+def test_a_question_of_many_parts_bears_a_file_that_goes_away(home: Path) -> None:
+    """Where a sealed file was written again with others, what it held is read there."""
+    write(home, use(0), use(1), name="a.ndjson")
+    seal(home, SIGNER)
     with LocalSource(home).reading() as reading:
+        assert len(list(reading.uses(Filter(), None).rows)) == 2
+        write(home, use(2), name="b.ndjson")
+        seal(home, SIGNER)
         assert len(list(reading.uses(Filter(), None).rows)) == 3
-        goes.unlink()
-        assert len(list(reading.uses(Filter(), None).rows)) == 1
 
 
 def test_a_line_that_is_ended_while_it_is_looked_at_is_not_torn(

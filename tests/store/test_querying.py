@@ -79,16 +79,15 @@ def test_nothing_but_reading_is_done(filled: Path, sql: str) -> None:
     assert {path: path.read_bytes() for path in filled.rglob("*") if path.is_file()} == before
 
 
-def test_a_statement_is_asked_again_where_a_segment_goes_away(
+def test_a_statement_is_asked_again_where_a_sealed_file_goes_away(
     filled: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It was delivered after the views had been made."""
-    goes = write(filled, use(3), name="c.ndjson")
+    """It was written again, with others, after the views had been made."""
     lock = querying._lock
 
     def locked(store: Store) -> None:
         lock(store)
-        goes.unlink(missing_ok=True)
+        seal(filled, SIGNER)
 
     monkeypatch.setattr(querying, "_lock", locked)
     assert _rows(filled, "SELECT path FROM uses ORDER BY time") == [("/orders/0",), ("/orders/2",)]

@@ -11,9 +11,8 @@ import os
 import shutil
 import signal
 import subprocess
-import time
 import urllib.request
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -42,6 +41,7 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span
 from support.cases import PEPPER
 from support.servers import listening
 from support.services import clean_environ, free_port
+from support.waiting import eventually
 
 ROOT = Path(__file__).parents[2]
 COLLECTOR = Path(os.environ.get("KEYTRAIL_OTELCOL", ROOT / "build" / "keytrail-otelcol"))
@@ -297,14 +297,6 @@ def post(port: int, path: str, body: bytes, timeout: float = 60) -> int:
         return answer.status
     finally:
         line.close()
-
-
-def eventually(holds: Callable[[], bool], seconds: float = 60) -> None:
-    """Wait until ``holds``, and fail if it does not within ``seconds``."""
-    deadline = time.monotonic() + seconds
-    while not holds():
-        assert time.monotonic() < deadline, "it did not come to hold in time"
-        time.sleep(0.05)
 
 
 def span(

@@ -65,9 +65,12 @@ class Told:
 
 @contextmanager
 def told(home: Path, endpoint: str | None = None, **settings: str) -> Iterator[Told]:
-    """Run a told process; it is killed at the end if it still runs."""
+    """Run a told process; it is killed at the end if it still runs.
+
+    It is patient with ``endpoint``: what is not answered in time is sent again.
+    """
     if endpoint is not None:
-        settings = {"KEYTRAIL_OTLP_ENDPOINT": endpoint, "KEYTRAIL_OTLP_TIMEOUT": "1", **settings}
+        settings = {"KEYTRAIL_OTLP_ENDPOINT": endpoint, "KEYTRAIL_OTLP_TIMEOUT": "60", **settings}
     process = subprocess.Popen(
         [sys.executable, str(APPS / "told_app.py")],
         env=clean_environ(

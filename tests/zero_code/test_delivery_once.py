@@ -15,8 +15,8 @@ from support.services import stop
 from support.sink import Sink
 
 HALF = {"OTEL_TRACES_SAMPLER": "traceidratio", "OTEL_TRACES_SAMPLER_ARG": "0.5"}
-PATIENT = {**HALF, "OTEL_BSP_SCHEDULE_DELAY": "2000", "KEYTRAIL_SHUTDOWN_TIMEOUT": "50"}
-"""Where the ordinary pipeline exports two seconds before the journal would: it is not late then."""
+PATIENT = {**HALF, "OTEL_BSP_SCHEDULE_DELAY": "5000", "KEYTRAIL_SHUTDOWN_TIMEOUT": "50"}
+"""The ordinary pipeline exports five seconds before the journal would: it is not late then."""
 
 
 def _call(url: str, number: int) -> None:

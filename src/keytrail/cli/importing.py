@@ -49,7 +49,12 @@ def _told(done: Imported) -> Iterator[str]:
         yield f"{done.duplicates:,} uses were there already, or are in the files twice"
     if done.foreign:
         yield f"{done.foreign:,} spans have no keytrail attributes, and tell of no key"
+    if done.raw:
+        yield (
+            f"{done.raw:,} attributes had something else than a fingerprint in its place and were "
+            "left out: see to the services that they come from"
+        )
     if done.torn:
         yield f"{done.torn:,} files end in half a line: their writer died, or still writes"
     if done.bad:
-        yield f"{done.bad:,} lines are no OTLP/JSON of spans and were passed over"
+        yield f"{done.bad:,} lines or spans are no OTLP/JSON of spans and were passed over"

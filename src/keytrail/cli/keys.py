@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import base64
 import codecs
 import contextlib
 import getpass
 import re
 import sys
+from itertools import islice
 from typing import TYPE_CHECKING, Final
+from urllib.parse import unquote_to_bytes
 
 from keytrail.cli.errors import CommandError
 
@@ -25,6 +28,11 @@ _LAYERS: Final = (
     re.compile(rb"(?i:bearer|token|apikey|api-key)\s+(?P<key>\S.*)"),
     re.compile(rb"""(?:export\s+)?["']?[A-Za-z][\w-]*["']?\s*[:=]\s*(?P<key>\S.*)"""),
 )
+_WORD: Final = re.compile(rb"""[^\s"'`<>(){}\[\],;]+""")
+_PAIRS: Final = re.compile(rb"[?&#]")
+_LEAST_INSIDE: Final = 8
+_MOST_INSIDE: Final = 32
+"""So many parts of a text are tried, of so many bytes at least."""
 _ALONE: Final = "hint: pipe in the key alone"
 
 
@@ -45,8 +53,8 @@ def refuse_arguments(context: Context) -> None:
 def read_fingerprints(settings: Settings) -> tuple[str, ...]:
     """Read a key and return its fingerprints, under the pepper in force first.
 
-    What it was copied with may be its own or not, so the key without it is meant as well: quotes,
-    ``Bearer``, the name of a header or of a variable.
+    What it was copied with may be its own or not, so what may be the key in it is meant as well:
+    without quotes, ``Bearer``, the name of a header or of a variable; in a URL, a command, JSON.
 
     Raises:
         CommandError: there is no key, or there is no pepper to compare with.
@@ -59,8 +67,30 @@ def read_fingerprints(settings: Settings) -> tuple[str, ...]:
             "no pepper is set and none can be kept: no key can be found by its fingerprint"
             "\nhint: set KEYTRAIL_PEPPER to what the services have"
         )
-    meant = _unwrapped(read_key())
+    meant = dict.fromkeys(_meant(read_key()))
     return tuple(dict.fromkeys(one for key in meant for one in loaded.peppers.all(key)))
+
+
+def _meant(text: bytes) -> Iterator[bytes]:
+    yield from _unwrapped(text)
+    words = _WORD.findall(text)
+    inside = (key for word in words for key in (*_unwrapped(word), *_of_url(word), *_basic(word)))
+    yield from islice((key for key in inside if len(key) >= _LEAST_INSIDE), _MOST_INSIDE)
+
+
+def _of_url(word: bytes) -> Iterator[bytes]:
+    """Yield the values in a query or a fragment, and the user and password of a URL."""
+    for pair in _PAIRS.split(word):
+        yield unquote_to_bytes(pair.partition(b"=")[2])
+    user, _, password = word.partition(b"://")[2].partition(b"@")[0].partition(b":")
+    yield from (unquote_to_bytes(password), unquote_to_bytes(user))
+
+
+def _basic(word: bytes) -> Iterator[bytes]:
+    """Yield the password and the user of what may be the credentials of HTTP Basic."""
+    with contextlib.suppress(ValueError):
+        user, colon, password = base64.b64decode(word, validate=True).partition(b":")
+        yield from (password, user) if colon else ()
 
 
 def _unwrapped(key: bytes) -> Iterator[bytes]:

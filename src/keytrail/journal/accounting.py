@@ -41,6 +41,7 @@ Reason = Literal[
     "disk_full",
     "journal_full",
     "expired",
+    "deleted",
     "folded",
     "unreadable",
     "refused",
@@ -60,6 +61,7 @@ HINTS: Final[dict[Reason, str]] = {
     "folded": "denied uses of keys that never succeeded are only counted near the journal's bound: "
     "see who sends them, or raise KEYTRAIL_JOURNAL_BYTES",
     "expired": "raise KEYTRAIL_JOURNAL_DAYS to keep uses for longer",
+    "deleted": "see who deletes segments under KEYTRAIL_HOME: keytrail did not",
     "unreadable": "look at the lines kept in refused/ under KEYTRAIL_HOME",
     "refused": "look at the lines kept in refused/ under KEYTRAIL_HOME",
 }

@@ -178,7 +178,7 @@ class Backlog:
             origin = self._origins.get(use["span"]["origin"], UNKNOWN)
             line.time = use["time"]
             return decode(use, origin)
-        except (ValueError, KeyError, TypeError, AttributeError):
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
             self.drop([line], "unreadable")
             self._refuse(self, text)
             return None
@@ -232,6 +232,11 @@ class Backlog:
     def is_gone(self) -> bool:
         """Whether somebody deleted the segment."""
         return os.fstat(self._descriptor).st_nlink == 0
+
+    @property
+    def parting(self) -> str:
+        """Why the segment was deleted, as far as who did it says."""
+        return self._cursor.parting
 
     def remaining(self) -> int:
         """Return how many uses are not confirmed; reads to the end."""

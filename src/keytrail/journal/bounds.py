@@ -7,7 +7,7 @@ import os
 import time
 from typing import TYPE_CHECKING, Final
 
-from keytrail.journal.cursor import Cursor, confirmed, is_taken, sidecar
+from keytrail.journal.cursor import Cursor, confirmed, is_taken, say_why, sidecar
 from keytrail.journal.lock import hold, release
 from keytrail.journal.segment import (
     Found,
@@ -99,9 +99,8 @@ class Bounds:
                 continue
             if segment.start < oldest and segment.changed < oldest:
                 self._delete(segment, "expired")
-            elif self._full(size):
-                strangers = holds_strangers(segment.path)
-                self._delete(segment, "folded" if strangers else "journal_full")
+            elif (full := self._full(size)) is not None:
+                self._delete(segment, "folded" if holds_strangers(segment.path) else full)
 
     def _delete(self, segment: Found, reason: Reason) -> None:
         """Delete a segment that nobody else holds, and book what goes with it, once."""
@@ -122,6 +121,8 @@ class Bounds:
             uses = 0 if booked else uses_in(segment.path, offset)
             if reason == "folded":
                 self._strangers.fold_segment(segment.path, offset)
+            if booked:
+                say_why(segment.path, reason)
             segment.path.unlink()
             sidecar(segment.path).unlink(missing_ok=True)
         except OSError:

@@ -2,19 +2,24 @@
 
 A segment with a sidecar is meant for delivery; one without is the embedded store's. Who delivers
 holds an exclusive ``flock`` on the sidecar, so that one process at a time does. It holds the offset
-of the first line that is not confirmed: twenty digits and a newline, overwritten in place.
+of the first line that is not confirmed: twenty digits and a newline, overwritten in place. Whoever
+deletes the segment writes why behind them, for the process that answers for its delivery.
 """
 
 from __future__ import annotations
 
-import fcntl
+import contextlib
+import errno
 import os
 from typing import TYPE_CHECKING, Final
+
+from keytrail.journal.lock import is_locked, locks
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 _DIGITS: Final = 20
+_MOST_OF_A_REASON: Final = 64
 
 
 def sidecar(segment: Path) -> Path:
@@ -65,6 +70,11 @@ class Cursor:
             os.pwrite(self._descriptor, b"%0*d\n" % (_DIGITS, offset), 0)
             self.offset = offset
 
+    @property
+    def parting(self) -> str:
+        """Why the segment was deleted, by :func:`say_why`; empty where nobody said."""
+        return os.pread(self._descriptor, _MOST_OF_A_REASON, _DIGITS + 1).decode("latin-1").strip()
+
     def close(self) -> None:
         """Let go of the sidecar. In a forked child the parent's lock stays."""
         if self._descriptor >= 0:
@@ -78,11 +88,9 @@ class Cursor:
 
 
 def _locked(descriptor: int) -> int:
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
+    if not locks(descriptor, 0):
         os.close(descriptor)
-        raise
+        raise OSError(errno.EBUSY, os.strerror(errno.EBUSY))
     return descriptor
 
 
@@ -93,16 +101,28 @@ def is_taken(segment: Path) -> bool:
     except OSError:
         return False
     try:
-        os.close(_locked(descriptor))
-    except OSError:
-        return True
-    return False
+        return is_locked(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def say_why(segment: Path, reason: str) -> None:
+    """Tell the process that answers for its delivery why ``segment`` is about to be deleted.
+
+    Where the disk does not take that, it goes all the same: it may have to make room there.
+    """
+    with contextlib.suppress(OSError):
+        descriptor = os.open(sidecar(segment), os.O_WRONLY)
+        try:
+            os.pwrite(descriptor, b"%s\n" % reason.encode("ascii"), _DIGITS + 1)
+        finally:
+            os.close(descriptor)
 
 
 def confirmed(segment: Path) -> int:
     """Return the offset up to which ``segment`` has been delivered; 0 without a sidecar."""
     try:
-        text = sidecar(segment).read_bytes().strip()
+        text = sidecar(segment).read_bytes()[:_DIGITS].strip()
     except OSError:
         return 0
     return int(text) if text.isdigit() else 0

@@ -7,9 +7,10 @@ import time
 from typing import TYPE_CHECKING
 
 from keytrail import faults
+from keytrail.journal.accounting import HINTS
 from keytrail.journal.aftermath import keep_records, keep_refused, note_delivered
 from keytrail.journal.history import STOP_START, hard_end
-from keytrail.journal.segment import holds_strangers, now
+from keytrail.journal.segment import now
 from keytrail.journal.sender import Sender
 
 if TYPE_CHECKING:
@@ -42,9 +43,9 @@ class Dispatch:
         return all(sender.is_waiting for sender in self._senders)
 
     def was_deleted(self, backlog: Backlog) -> None:
-        """Book what somebody deleted, most likely to make room."""
+        """Book what somebody deleted, for the reason that is told."""
         remaining = backlog.remaining()
-        reason: Reason = "folded" if holds_strangers(backlog.path) else "journal_full"
+        reason: Reason = next((one for one in HINTS if one == backlog.parting), "deleted")
         backlog.dropped[reason] += remaining
         self._accounting.dropped(reason, remaining)
         self.note(backlog)

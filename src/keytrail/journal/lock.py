@@ -1,4 +1,8 @@
-"""The lock of a segment: whether somebody has it, and having it where its writer has ended."""
+"""The lock of a file of the journal: whether somebody has it, and having it.
+
+The writer of a segment has it for as long as it lives, whoever delivers a segment that of its
+sidecar, and whoever adds to a file of notes, or writes that again, for as long as that takes.
+"""
 
 from __future__ import annotations
 

@@ -9,6 +9,7 @@ from opentelemetry.sdk._logs.export import LogRecordExportResult
 from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 
 from keytrail import faults, semconv
+from keytrail.journal import overheard
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -21,14 +22,14 @@ if TYPE_CHECKING:
 class RedactingSpanExporter(SpanExporter):
     """Wraps a span exporter: what reaches it holds no key.
 
-    ``is_destination``: it exports to where the audit is delivered, so the audit spans that it
-    accepts are delivered already and the journal sends only the rest.
+    ``is_destination``: it exports to where the audit is delivered, so the audit spans that are
+    taken there are delivered already and the journal sends only the rest.
     """
 
     def __init__(self, inner: SpanExporter, audit: Audit, *, is_destination: bool = False) -> None:
         self.inner = inner
         self._audit = audit
-        self._is_destination = is_destination
+        self._is_destination = is_destination and overheard.overhear(inner)
 
     def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
         """Export the batch redacted; clean spans are passed as the very same objects."""
@@ -37,8 +38,9 @@ class RedactingSpanExporter(SpanExporter):
         except Exception as error:  # noqa: BLE001 - fails closed: what is not redacted stays here
             faults.report("exporter", error)
             return SpanExportResult.FAILURE
+        overheard.forget()
         result = self.inner.export(redacted)
-        if self._is_destination and result is SpanExportResult.SUCCESS:
+        if self._is_destination and result is SpanExportResult.SUCCESS and overheard.took_all():
             self._audit.accepted(
                 (span.context.trace_id, span.context.span_id)
                 for span in spans

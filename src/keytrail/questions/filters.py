@@ -82,7 +82,7 @@ def read_filters(source: Source, filters: Filters) -> Asked:
     if key is None:
         return Asked(wanted, shown)
     meant = whose(source, key)
-    given = key if isinstance(key, str) else " ".join(key)
+    given = key if isinstance(key, str) else " ".join(meant.keys)
     named = {**shown, "key": given if meant.seen else REDACTED}
     return Asked(replace(wanted, keys=meant.keys), named)
 

@@ -9,7 +9,7 @@ from keytrail.questions.errors import QuestionError
 from keytrail.store.moments import seconds
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
 
     from keytrail.sources.source import Identity, Source
 
@@ -30,7 +30,8 @@ def whose(source: Source, key: str | Sequence[str]) -> Meant:
     """Return every fingerprint of the key that is meant, those under earlier peppers included.
 
     ``key`` is a fingerprint, its first eight or more digits, or a public id; or several
-    fingerprints of one key. What was not seen is meant only where it is a whole fingerprint.
+    fingerprints that one key may have. What was not seen is meant only where it is a whole
+    fingerprint, and none of the others was seen.
 
     Raises:
         QuestionError: the digits are the beginning of several keys' fingerprints, or none.
@@ -43,28 +44,32 @@ def whose(source: Source, key: str | Sequence[str]) -> Meant:
             (key.lower(),) if not family and _WHOLE.fullmatch(key) else family, bool(family)
         )
     all_meant = [whose(source, one) for one in key]
-    keys = dict.fromkeys(found for meant in all_meant for found in meant.keys)
-    return Meant(tuple(keys), any(meant.seen for meant in all_meant))
+    seen = [meant for meant in all_meant if meant.seen]
+    keys = dict.fromkeys(found for meant in seen or all_meant for found in meant.keys)
+    return Meant(tuple(keys), bool(seen))
 
 
 def _named(source: Source, key: str) -> tuple[str, ...]:
     found = source.identities(key)
     if not _START.fullmatch(key):
-        return _family(source, [identity for identity in found if identity.key_id == key])
-    return _family(source, _only(found, key))
+        return _family(source, [identity for identity in found if identity.key_id == key], key)
+    return _family(source, _only(found, key), key)
 
 
-def _family(source: Source, found: Iterable[Identity]) -> tuple[str, ...]:
-    """Follow each fingerprint back through the rotations of the pepper."""
+def _family(source: Source, found: Sequence[Identity], asked: str) -> tuple[str, ...]:
+    """Follow each fingerprint through the rotations of the pepper, back and on.
+
+    What ``asked`` begins was looked for already, with all that names it as the one before.
+    """
     family: dict[str, None] = {}
     for _ in range(_MOST_PEPPERS):
-        found = list(found)
-        family.update(dict.fromkeys(identity.key for identity in found))
-        earlier = [one.previous for one in found if one.previous and one.previous not in family]
-        family.update(dict.fromkeys(earlier))
-        if not earlier:
+        named = [name for one in found for name in (one.key, one.previous) if name]
+        others = [name for name in dict.fromkeys(named) if name not in family]
+        family.update(dict.fromkeys(others))
+        unasked = [name for name in others if not name.startswith(asked.lower())]
+        if not unasked:
             break
-        found = [identity for key in dict.fromkeys(earlier) for identity in source.identities(key)]
+        found = [identity for name in unasked for identity in source.identities(name)]
     return tuple(family)
 
 

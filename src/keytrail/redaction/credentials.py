@@ -18,6 +18,8 @@ _LONGEST_BASIC: Final = 16 * 1024
 _OPEN_USERINFO: Final = re.compile(
     rb":(?:\\?/){2}[^\s/?#\"'<>\\]*\Z|%(?:25)*3a(?:%(?:25)*2f){2}[^\s/?#&\"'<>\\]*\Z", re.IGNORECASE
 )
+_NOT_IN_USERINFO: Final = tuple(bytes([one]) for one in b" \t\n\r\f\v/?#\"'<>\\")
+_LONGEST_USERINFO: Final = 4 * 1024
 _AFTER_ENCODED_AUTHORITY: Final = rb"(?:2f|3f|23)"
 
 
@@ -57,8 +59,14 @@ def userinfo(data: bytes, start: int, end: int) -> Iterator[tuple[int, int]]:
 
 
 def userinfo_before(data: bytes, end: int) -> int:
-    """Return where a userinfo begins that may go on at ``end``, else ``end``."""
-    opened = _OPEN_USERINFO.search(data, 0, end)
+    """Return where a userinfo begins that may go on at ``end``, else ``end``.
+
+    A word that is too long to be looked through counts as one.
+    """
+    word = 1 + max([data.rfind(one, 0, end) for one in _NOT_IN_USERINFO])
+    if end - word > _LONGEST_USERINFO:
+        return word
+    opened = _OPEN_USERINFO.search(data, max(0, word - len(rb":\/\/")), end)
     return end if opened is None else opened.start()
 
 

@@ -9,7 +9,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from keytrail.redaction import credentials, reach
+from keytrail.redaction import beyond, credentials, reach
 from keytrail.redaction.names import IN_QUERY, compact
 from keytrail.redaction.pattern import Pattern
 from keytrail.redaction.regions import LONG_TEXT, MOST_IN_ONE_TEXT, REDACTED, Region
@@ -104,6 +104,25 @@ class NamedValues:
                 resume = max(resume, end)
         yield Region(resume, len(data))
 
+    def over_lines(self, data: bytes) -> Iterator[tuple[int, int, bool]]:
+        """Yield from where to where a name and its value take several lines.
+
+        And whether the value may go on behind ``data``.
+        """
+        resume = 0
+        while (match := self._next(data, resume)) is not None:
+            begin, resume = match.span()
+            name, _ = match.span(_NAME)
+            if name < 0:
+                continue
+            start = match.span(_TAIL)[1]
+            end = max([start, *(end for _, end in self._after_name(data, match))])
+            goes_on = beyond.is_open(data, name, start, end)
+            end = beyond.told_until(data, start, end)
+            if goes_on or b"\n" in data[begin:end]:
+                yield begin, end, goes_on
+            resume = max(resume, end)
+
     def _next(self, data: bytes, resume: int) -> Match | None:
         """Return the next place, without groups where reading them would take long."""
         if len(data) <= LONG_TEXT:
@@ -135,10 +154,14 @@ class NamedValues:
             place.in_query and reach.is_long(reach.token(data, place.start))
         ):
             return iter(())
+        name = match.span(_NAME)[0]
+        lines = None if place.depth else beyond.block(data, name, place.start)
+        if lines is not None:
+            return iter([lines])
         opening = reach.opening(data, place.start, place.depth)
         if opening:
             return reach.in_quotes(data, opening)
-        return iter(self._bare(data, place))
+        return beyond.continued(data, name, self._bare(data, place))
 
     def _bare(self, data: bytes, place: _Place) -> list[tuple[int, int]]:
         """Return the value that no quote encloses, if there is one."""

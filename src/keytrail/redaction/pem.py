@@ -79,12 +79,10 @@ class PrivateKeys:
             yield begin, first, end
             resume = max(start, end)
 
-    def unended(self, data: bytes) -> int:
-        """Return where a key begins that goes on behind ``data``; its length where none does."""
+    def over_lines(self, data: bytes) -> Iterator[tuple[int, int, bool]]:
+        """Yield where each begins and ends, and whether it may go on behind ``data``."""
         for begin, _, end in self.blocks(data):
-            if _at(_BEFORE_BODY, data, end) == len(data):
-                return begin
-        return len(data)
+            yield begin, end, _at(_BEFORE_BODY, data, end) == len(data)
 
 
 def _between(data: bytes, start: int, last: int) -> tuple[int, int]:

@@ -9,6 +9,8 @@ import re
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
+from keytrail.redaction import beyond
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -40,6 +42,7 @@ _TOKEN_CHARACTERS: Final = re.compile(rb"[A-Za-z0-9._~+/=%-]+")
 _PEM: Final = b"-----BEGIN "
 _LONG: Final = 16
 _MOST_ENCODED: Final = 8
+_FEW_ESCAPES: Final = 64
 _MOST_ESCAPES: Final = 4095
 """Odd, so that a quote behind more of them closes nothing."""
 _MOST_INNER_QUOTES: Final = 4096
@@ -163,7 +166,11 @@ def _is_tripled(quote: bytes) -> bool:
 
 def _line_end(data: bytes, start: int, quote: bytes) -> int:
     """Return where the line ends, or the text where the quotes may enclose many lines."""
-    many = data.startswith(_PEM, start) or (quote[-1:] == b"`" and data.find(quote, start) >= 0)
+    many = (
+        data.startswith(_PEM, start)
+        or (quote[-1:] == b"`" and data.find(quote, start) >= 0)
+        or beyond.closing(data, start, quote) >= 0
+    )
     end = -1 if many else data.find(b"\n", start)
     if end < 0:
         return len(data)
@@ -172,8 +179,12 @@ def _line_end(data: bytes, start: int, quote: bytes) -> int:
 
 def _escapes(data: bytes, start: int, at: int) -> int:
     """Return how many backslashes stand right before ``at``, but no more than are looked at."""
-    before = data[max(start, at - _MOST_ESCAPES) : at]
-    return len(before) - len(before.rstrip(b"\\"))
+    for reach in (_FEW_ESCAPES, _MOST_ESCAPES):
+        before = data[max(start, at - reach) : at]
+        escapes = len(before) - len(before.rstrip(b"\\"))
+        if escapes < reach:
+            break
+    return escapes
 
 
 def _end(pattern: re.Pattern[bytes], data: bytes, start: int) -> int:

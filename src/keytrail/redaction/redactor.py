@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from opentelemetry.sdk.trace import ReadableSpan
 
     from keytrail.redaction.memory import KeyMemory
+    from keytrail.redaction.named import NamedValues
     from keytrail.redaction.names import SensitiveNames
     from keytrail.redaction.pem import PrivateKeys
     from keytrail.redaction.regions import Region
@@ -105,6 +106,12 @@ class Redactor:
         if self._rules is None:
             raise RuntimeError("redaction is not available")
         return self._rules.private
+
+    def named_values(self) -> NamedValues:
+        """Return what finds the values of secret names; raises as :meth:`search` does."""
+        if self._rules is None:
+            raise RuntimeError("redaction is not available")
+        return self._rules.named
 
     def _each(
         self,

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from keytrail.redaction.values import Wanted
 
 _LONGER_THAN_ANY_KEY: Final = 16 * 1024
-_MOST_PIECES: Final = 4
+_MOST_PIECES: Final = 3
 """So many parts of a long text are looked into."""
 _OVERLAP: Final = LONG_TEXT // 2
 """Bytes of such a part that the next one has too: more than a name and all that is around it."""
@@ -42,16 +42,16 @@ class Rules:
         self.names = names
         self.memory = memory
         self.known = KnownValues(memory)
-        self._named = NamedValues(names)
+        self.named = NamedValues(names)
         self._shaped = ShapedValues(shapes)
         self.private = PrivateKeys()
         self._written = Pattern.anywhere(
-            f"(?i:{self._named.expression})|{self._shaped.expression}|{self.private.expression}"
+            f"(?i:{self.named.expression})|{self._shaped.expression}|{self.private.expression}"
         )
 
     def among(self, wanted: Wanted) -> Secrets:
         """Return what to look for where ``wanted`` are the keys to look for by value."""
-        return Secrets(self._written, self._named, self._shaped, self.private, wanted)
+        return Secrets(self._written, self.named, self._shaped, self.private, wanted)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,15 +94,17 @@ class Secrets:
 
     def _piece_by_piece(self, data: bytes) -> Iterator[Region]:
         resume = 0
-        for _ in range(_MOST_PIECES):
+        for pieces in range(_MOST_PIECES + 1):
             hint = self.written.end_at(data, resume)
             if hint < 0:
                 return
+            if pieces == _MOST_PIECES:
+                break
             start = _start_of_word(data, resume, hint - _OVERLAP)
             piece = data[start : start + LONG_TEXT]
             here = self._written_in(piece)
             if not here and not self.written.is_in(piece):
-                yield from _moved(self._written_in(data[resume:]), resume)
+                yield Region(_start_of_place(data, resume, start), len(data))
                 return
             yield from _moved(here, start)
             stop = start + len(piece)
@@ -140,6 +142,12 @@ def _start_of_word(data: bytes, first: int, wanted: int) -> int:
         return first
     blank = data.rfind(b" ", max(first, wanted - _LONGEST_BEGINNING), wanted)
     return wanted if blank < 0 else blank
+
+
+def _start_of_place(data: bytes, first: int, end: int) -> int:
+    """Return where the place of a secret begins that goes on at ``end``: its word, and blanks."""
+    word = data[first:end].rstrip(b" \t")
+    return first + 1 + max([word.rfind(blank) for blank in (b" ", b"\t", b"\n", b"\r")])
 
 
 def _moved(regions: Iterable[Region], by: int) -> Iterator[Region]:

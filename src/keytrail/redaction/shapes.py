@@ -8,31 +8,19 @@ from dataclasses import dataclass
 from importlib import resources
 from typing import TYPE_CHECKING, Any, Final
 
+from keytrail.redaction.boundary import after, after_boundary, end_of_word
+from keytrail.redaction.expressions import inner, opening, shortest
+from keytrail.redaction.inner import InnerMarks
 from keytrail.redaction.pattern import Pattern
 from keytrail.redaction.regions import LONG_TEXT, MOST_IN_ONE_TEXT, Region
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-_BEFORE: Final = (
-    r"(?:^|[^0-9A-Za-z]|%[0-9A-Fa-f][0-9A-Fa-f]|\\(?:[abfnrtv0]|x[0-9A-Fa-f][0-9A-Fa-f]"
-    r"|u[0-9A-Fa-f][0-9A-Fa-f][0-9A-Fa-f][0-9A-Fa-f]))"
-)
-"""What may stand before a token: no letter or digit, but for those of an escape."""
-_BOUNDARY: Final = re.compile(
-    rb"%[0-9A-Fa-f]{2}|\\(?:[abfnrtv0]|x[0-9A-Fa-f]{2}|u[0-9A-Fa-f]{4})|[^0-9A-Za-z]|"
-)
-_LITERALS: Final = re.compile(
-    r"(?:\(\?:[^(){}*+?]+\)(?![?*+{])|\[[^\]]*\](?![?*+{])|\\.|[0-9A-Za-z_%:/-])+"
-)
-"""Of an expression: its literal beginning, alternatives in it included."""
-_OPTIONAL_END: Final = re.compile(r"(?:\[[^\]]*\]\*|\(\?:[^()]*\)\?)+$")
-_OPEN_END: Final = re.compile(r"\{(\d+),\}(\)?)\+?$")
-_REST: Final = re.compile(rb"[0-9A-Za-z_-]*")
 _LETTER: Final = re.compile(rb"[A-Za-z]")
 _DIGIT: Final = re.compile(rb"[0-9]")
 _DIGEST: Final = re.compile(rb"[0-9a-f]{40}|[0-9a-f]{64}|[0-9A-F]{40}|[0-9A-F]{64}|[0-9a-f]{128}")
-_MOST_OPENINGS: Final = 512
+_MOST_OPENINGS: Final = 384
 """So many words that begin like a token are looked at in one text; then all the rest goes."""
 _MOST_FOR_NOTHING: Final = 16 * 1024
 """Bytes of words that have a token's form and are none; behind more of them all the rest goes."""
@@ -62,23 +50,32 @@ class ShapedValues:
 
     def __init__(self, added: Iterable[str] = ()) -> None:
         shapes = [*listed(), *map(_added, added)]
-        self.expression = _after_boundary(_shortest(one.expression) for one in shapes)
+        opened = {one: begins for one in shapes if (begins := opening(one.expression))}
+        rest = [one.expression for one in shapes if one not in opened]
+        marked = {one: parts for one in rest if (parts := inner(one))}
+        others = [one for one in rest if one not in marked]
+        self._inner = InnerMarks(marked) if marked else None
+        begun = after_boundary(
+            sorted({shortest(one) for one in (*(one.expression for one in opened), *others)})
+        )
+        self.expression = f"{begun}|{self._inner.expression}" if self._inner else begun
         """What is searched for to tell whether a text may hold a token."""
         self._somewhere = Pattern.anywhere(self.expression)
-        opened = [one for one in shapes if _opening(one)]
-        self._openings = Pattern(_after_boundary(dict.fromkeys(map(_opening, opened))))
+        self._openings = Pattern(after_boundary(dict.fromkeys(opened.values())))
         self._any = _longest_of(opened)
         self._distinctive = _longest_of(one for one in opened if not one.weak)
         self._weak = _longest_of(one for one in opened if one.weak)
-        unopened = (one.expression for one in shapes if one not in opened)
-        self._unopened = Pattern(_after_boundary(unopened), longest=True)
+        self._others = Pattern(after_boundary(others), longest=True) if others else None
 
     def regions(self, data: bytes) -> Iterator[Region]:
         """Yield every token, with what is joined to its end; all the rest where there are many."""
         if len(data) > LONG_TEXT and not self._somewhere.is_in(data):
             return
         yield from self._with_opening(data)
-        yield from self._without_opening(data)
+        if self._inner is not None:
+            yield from self._inner.regions(data)
+        if self._others is not None:
+            yield from _matched(self._others, data)
 
     def _with_opening(self, data: bytes) -> Iterator[Region]:
         resume = found = for_nothing = 0
@@ -98,24 +95,13 @@ class ShapedValues:
                 break
         yield Region(resume, len(data), "shape")
 
-    def _without_opening(self, data: bytes) -> Iterator[Region]:
-        resume = 0
-        for _ in range(MOST_IN_ONE_TEXT):
-            match = self._unopened.search(data, resume)
-            if match is None:
-                return
-            begin, end = match.span()
-            resume = _end_of_word(data, end)
-            yield Region(_after(data, begin), resume, "shape")
-        yield Region(resume, len(data), "shape")
-
     def _token(self, data: bytes, begin: int) -> tuple[int, int, int]:
         """Return the token that begins behind the boundary at ``begin``, or with it.
 
         And how far was read to tell that there is none.
         """
         read = begin
-        for start in (_after(data, begin), *([begin] if data[begin] in b"$%" else [])):
+        for start in (after(data, begin), *([begin] if data[begin] in b"$%" else [])):
             read = max(read, self._any.end_at(data, start))
             if read == begin:
                 continue
@@ -124,8 +110,20 @@ class ShapedValues:
             if weak_end > end and _looks_random(data[start:weak_end]):
                 end = weak_end
             if end >= 0:
-                return start, _end_of_word(data, end), read
+                return start, end_of_word(data, end), read
         return begin, begin, read
+
+
+def _matched(pattern: Pattern, data: bytes) -> Iterator[Region]:
+    resume = 0
+    for _ in range(MOST_IN_ONE_TEXT):
+        match = pattern.search(data, resume)
+        if match is None:
+            return
+        begin, end = match.span()
+        resume = end_of_word(data, end)
+        yield Region(after(data, begin), resume, "shape")
+    yield Region(resume, len(data), "shape")
 
 
 def _added(expression: str) -> Shape:
@@ -133,34 +131,8 @@ def _added(expression: str) -> Shape:
     return Shape("added", f"(?:{re.sub(r'[(][?]P?<[^>]*>', '(?:', expression)})", weak=False)
 
 
-def _after_boundary(expressions: Iterable[str]) -> str:
-    return f"{_BEFORE}(?:{'|'.join(expressions)})"
-
-
-def _shortest(expression: str) -> str:
-    """Return ``expression`` for the shortest of its tokens: enough to tell that one is there."""
-    without = _OPTIONAL_END.sub("", expression)
-    return _OPEN_END.sub(lambda end: f"{{{end[1]}}}{end[2]}", without)
-
-
 def _longest_of(shapes: Iterable[Shape]) -> Pattern:
     return Pattern("|".join(shape.expression for shape in shapes), longest=True)
-
-
-def _opening(shape: Shape) -> str:
-    """Return an expression for what every token of ``shape`` begins with; empty if it varies."""
-    found = _LITERALS.match(shape.expression)
-    return "" if found is None else found[0]
-
-
-def _after(data: bytes, begin: int) -> int:
-    boundary = _BOUNDARY.match(data, begin)
-    return begin if boundary is None else boundary.end()
-
-
-def _end_of_word(data: bytes, end: int) -> int:
-    rest = _REST.match(data, end)
-    return end if rest is None else rest.end()
 
 
 def _looks_random(token: bytes) -> bool:

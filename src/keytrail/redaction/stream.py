@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from typing import TYPE_CHECKING, Final
 
+from keytrail.redaction.beyond import LONGEST
 from keytrail.redaction.regions import REDACTED, replaced
 
 if TYPE_CHECKING:
@@ -21,6 +23,8 @@ BEFORE: Final = 4 * 1024
 """Bytes that are looked at again with what follows them: the name of a secret may stand there."""
 _OPENING: Final = 256
 """Bytes at the beginning of a secret that tell what it is."""
+_GOES_ON: Final = re.compile(rb"(?:[\[({\\]|[|>][-+0-9]*)[ \t\r]*$|<<", re.MULTILINE)
+"""How a line may end, or what it may hold, whose value is in the next lines."""
 
 
 class RedactedStream:
@@ -34,6 +38,7 @@ class RedactedStream:
         """Look for what ``redactor`` knows now, and for the keys of a trace too."""
         self._regions = redactor.search(trace_id)
         self._private = redactor.private_keys()
+        self._named = redactor.named_values()
         self._pending = b""
         self._before = b""
         self._within = False
@@ -47,7 +52,7 @@ class RedactedStream:
         self._pending += block
         whole = self._pending.rfind(b"\n") + 1
         if len(self._pending) < WINDOW:
-            whole = self._before_key(self._pending[:whole])
+            whole = self._before_open(self._pending[:whole])
         lines, self._pending = self._pending[:whole], self._pending[whole:]
         passed = self._lines(lines)
         if len(self._pending) >= WINDOW:
@@ -68,27 +73,50 @@ class RedactedStream:
             first, rest = self._last_of_line(data[:end]), data[end:]
         if not self._regions(rest):
             return first + rest
-        return first + b"".join(map(self._line, self._apart(rest)))
+        return first + b"".join(self._redacted(rest))
 
-    def _apart(self, data: bytes) -> Iterator[bytes]:
-        """Yield every line; those of a private key together."""
+    def _redacted(self, data: bytes) -> Iterator[bytes]:
+        """Yield whole lines redacted, those of a private key together."""
         start = 0
-        for begin, _, end in self._private.blocks(data):
+        for begin, end, _ in self._private.over_lines(data):
             first = max(start, data.rfind(b"\n", 0, begin) + 1)
-            yield from data[start:first].splitlines(keepends=True)
+            yield from self._lines_redacted(data[start:first])
             start = data.find(b"\n", max(begin, end)) + 1 or len(data)
-            yield data[first:start]
-        yield from data[start:].splitlines(keepends=True)
+            yield self._replaced(data[first:start], self._regions(data[first:start]))
+        yield from self._lines_redacted(data[start:])
 
-    def _before_key(self, lines: bytes) -> int:
-        """Return where the line begins in which a private key begins that is not whole yet."""
-        begin = self._private.unended(lines)
-        return len(lines) if begin == len(lines) else lines.rfind(b"\n", 0, begin) + 1
+    def _lines_redacted(self, data: bytes) -> Iterator[bytes]:
+        """Yield every line redacted; those that one value takes together."""
+        start = 0
+        while start < len(data):
+            end = data.find(b"\n", start) + 1 or len(data)
+            found = self._regions(data[start:end])
+            if _may_go_on(data[start:end], found):
+                end = start + self._value_end(data[start : start + LONGEST], end - start)
+                found = self._regions(data[start:end])
+            yield self._replaced(data[start:end], found)
+            start = end
 
-    def _line(self, line: bytes) -> bytes:
-        found = self._regions(line)
+    def _value_end(self, data: bytes, line: int) -> int:
+        """Return where the line ends in which a value ends that begins in the first ``line``."""
+        for begin, end, _ in self._named.over_lines(data):
+            if begin >= line:
+                break
+            if end > line:
+                return data.find(b"\n", end) + 1 or len(data)
+        return line
+
+    def _before_open(self, lines: bytes) -> int:
+        """Return where the line begins in which a secret begins that may not be whole yet."""
+        tail = lines.rfind(b"\n", 0, max(0, len(lines) - LONGEST)) + 1
+        places = [*self._private.over_lines(lines)]
+        places += [(tail + begin, 0, on) for begin, _, on in self._named.over_lines(lines[tail:])]
+        opened = [begin for begin, _, goes_on in places if goes_on]
+        return lines.rfind(b"\n", 0, min(opened)) + 1 if opened else len(lines)
+
+    def _replaced(self, data: bytes, found: list[Region]) -> bytes:
         self._count(found)
-        return replaced(line, found)
+        return replaced(data, found)
 
     def _last_of_line(self, line: bytes) -> bytes:
         """Return the end of a line whose beginning was returned already."""
@@ -134,3 +162,8 @@ class RedactedStream:
 
     def _count(self, found: list[Region]) -> None:
         self.rules.update([one.rule for one in found])
+
+
+def _may_go_on(line: bytes, found: list[Region]) -> bool:
+    reached = found[-1].end if found else 0
+    return reached >= len(line.rstrip()) or _GOES_ON.search(line) is not None

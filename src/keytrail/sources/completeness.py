@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from keytrail.sources.source import Completeness, Filter
-from keytrail.sources.worth import end_of, several_peppers
+from keytrail.sources.worth import begin_of, end_of, several_peppers
 from keytrail.store.moments import seconds
 
 if TYPE_CHECKING:
@@ -24,6 +24,7 @@ _LOSSES: Final = {
     "disk_full": "the disk was nearly full",
     "journal_full": "the journal reached its most bytes",
     "expired": "they were older than the journal keeps",
+    "deleted": "somebody deleted them before they were delivered",
     "folded": "denied uses of keys that never succeeded were only counted",
     "ended_hard": "a process ended without writing what it had in memory",
     "unreadable": "their lines could not be read for delivery",
@@ -45,22 +46,16 @@ def judge(
     )
     return Completeness(
         worth="bounded" if reasons else "exact",
-        begins=_begins(wanted, condition),
+        begins=begin_of(wanted, condition.begins),
         ends=end_of(wanted, now),
         reasons=reasons,
     )
 
 
-def _begins(wanted: Filter, condition: Condition) -> int | None:
-    if condition.begins is None or wanted.since is None:
-        return condition.begins
-    return max(wanted.since, condition.begins)
-
-
 def _bounds(wanted: Filter, home: Path, condition: Condition) -> Iterator[str]:
     if condition.begins is None:
         yield f"the journal in {home} is empty"
-    elif wanted.since is not None and wanted.since < condition.begins:
+    elif any(one is not None and one < condition.begins for one in (wanted.since, wanted.until)):
         yield f"the journal begins at {_when(condition.begins)}"
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections import defaultdict
 from functools import partial
-from typing import TYPE_CHECKING, Final, NamedTuple
+from operator import itemgetter
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from keytrail.sources.source import FLOW_COLUMNS, Grouping
 
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
 
     from keytrail.sources.source import Row
 
-_Use = dict[str, object]
+_Use = dict[str, Any]
 
 _FLOWS: Final = Grouping(
     FLOW_COLUMNS,
@@ -42,12 +43,21 @@ class Few(NamedTuple):
 def groups(uses: Iterable[_Use], grouping: Grouping) -> list[Row]:
     """Return one row for each group of ``uses``, as :meth:`Source.groups` orders them."""
     found: dict[Row, list[_Use]] = defaultdict(list)
-    for use in uses:
+    for use in sorted(uses, key=_time, reverse=True):
         found[_part(use, grouping)].append(use)
-    rows = [_row(part, found[part], grouping) for part in sorted(found, key=_nothing_first)]
+    parts = sorted(found, key=_nothing_first)
+    told = {
+        column: [part[place] for part in parts] for place, column in enumerate(grouping.divided)
+    }
+    newest_first = [found[part] for part in parts]
+    by_column = (
+        told[column] if column in told else map(_MEASURES[column], newest_first)
+        for column in grouping.columns
+    )
+    rows = [*zip(*by_column, strict=True)]
     for column in reversed(grouping.order):
         place = grouping.columns.index(column)
-        rows.sort(key=lambda row: _whole(row[place]), reverse=True)
+        rows.sort(key=itemgetter(place), reverse=True)
     return rows
 
 
@@ -73,36 +83,27 @@ def _on_behalf(use: _Use, calls: Iterable[_Use]) -> _Use:
 
 
 def _time(use: _Use) -> int:
-    return _whole(use["time"])
-
-
-def _whole(value: object) -> int:
-    return int(str(value))
+    return int(use["time"])
 
 
 def _part(use: _Use, grouping: Grouping) -> Row:
-    of = tuple(use[column] for column in grouping.by)
+    of = tuple([use[column] for column in grouping.by])
     return of if grouping.every is None else (_time(use) - _time(use) % grouping.every, *of)
 
 
 def _nothing_first(part: Row) -> tuple[tuple[bool, object], ...]:
-    return tuple((value is not None, value) for value in part)
-
-
-def _row(part: Row, uses: list[_Use], grouping: Grouping) -> Row:
-    told = dict(zip(grouping.divided, part, strict=True))
-    return tuple(
-        told[column] if column in told else _MEASURES[column](uses) for column in grouping.columns
-    )
+    return tuple([(value is not None, value) for value in part])
 
 
 def _newest(column: str, uses: list[_Use]) -> object:
-    with_one = [use for use in uses if use[column] is not None]
-    return max(with_one, key=_time)[column] if with_one else None
+    for use in uses:
+        if use[column] is not None:
+            return use[column]
+    return None
 
 
 def _with(outcome: str, uses: list[_Use]) -> int:
-    return sum(use["outcome"] == outcome for use in uses)
+    return [use["outcome"] for use in uses].count(outcome)
 
 
 def _different(column: str, uses: list[_Use]) -> int:
@@ -117,12 +118,13 @@ _OUTCOMES: Final = {"errors": "error", "denials": "denied", "rate_limited": "rat
 _DIFFERENT: Final = {"clients": "client", "services": "service", "routes": "route", "hosts": "host"}
 _MEASURES: Final[dict[str, Callable[[list[_Use]], object]]] = {
     **{column: partial(_newest, column) for column in _NEWEST},
-    "first_use": lambda uses: min(map(_time, uses)),
-    "last_use": lambda uses: max(map(_time, uses)),
+    "first_use": lambda uses: _time(uses[-1]),
+    "last_use": lambda uses: _time(uses[0]),
     "uses": len,
     **{measure: partial(_with, outcome) for measure, outcome in _OUTCOMES.items()},
     **{measure: partial(_different, column) for measure, column in _DIFFERENT.items()},
 }
+"""What is told of a group of uses, the newest first."""
 _READ: Final[dict[str, tuple[str, ...]]] = {
     **dict.fromkeys(("first_use", "last_use"), ("time",)),
     "uses": (),

@@ -41,6 +41,11 @@ class Limits:
             return None
         return max(self.seconds - (time.monotonic() - self._begun), _LEAST)
 
+    @property
+    def are_over(self) -> bool:
+        """Whether there is no time left."""
+        return self.seconds is not None and time.monotonic() - self._begun > self.seconds
+
     def of_at_most(self, rows: int | None) -> Limits:
         """Return the limits of a part of the question that may read no more than ``rows``."""
         if rows is None or (self.rows is not None and self.rows <= rows):
@@ -53,7 +58,7 @@ class Limits:
         Raises:
             StoppedError: a limit was passed.
         """
-        if self.seconds is not None and time.monotonic() - self._begun > self.seconds:
+        if self.are_over:
             raise StoppedError(f"stopped after {self.seconds:g} seconds")
         if self.rows is not None and rows > self.rows:
             raise StoppedError(f"stopped after {self.rows:,} {'use' if self.rows == 1 else 'uses'}")

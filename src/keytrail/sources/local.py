@@ -12,10 +12,10 @@ from keytrail.sources import relation
 from keytrail.sources.completeness import judge
 from keytrail.sources.cut import cut
 from keytrail.sources.limits import NO_LIMITS
-from keytrail.sources.source import CannotAnswer, Found
+from keytrail.sources.source import USE_COLUMNS, CannotAnswer, Found
 from keytrail.store import delivered
 from keytrail.store.errors import StoreError
-from keytrail.store.reading import MUCH_MEMORY
+from keytrail.store.reading import HASHES
 from keytrail.store.store import Store
 
 if TYPE_CHECKING:
@@ -33,6 +33,8 @@ _UNREADABLE: Final = (
     duckdb.OutOfMemoryException,
 )
 _ROWS_AT_ONCE: Final = 2000
+_ASKED_FOR: Final = (*USE_COLUMNS, *HASHES)
+"""The columns that any question may read."""
 TOO_SLOW: Final = (
     "the journal was not read within the time that was given"
     "\nhint: ask for less time, or give it more by --timeout"
@@ -123,7 +125,7 @@ class _OneReading(LocalSource):
 
     def __init__(self, home: Path, limits: Limits) -> None:
         super().__init__(home, limits)
-        self._store = Store(home, memory=MUCH_MEMORY)
+        self._store = self._opened()
 
     def close(self) -> None:
         """Give the store back."""
@@ -131,7 +133,10 @@ class _OneReading(LocalSource):
 
     def _open_again(self) -> None:
         self._store.close()
-        self._store = Store(self._home, memory=MUCH_MEMORY)
+        self._store = self._opened()
+
+    def _opened(self) -> Store:
+        return Store(self._home, _ASKED_FOR)
 
     def _read_once(self, query: Query) -> Found:
         now = time.time_ns()

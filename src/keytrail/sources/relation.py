@@ -37,8 +37,13 @@ GROUP BY sent.key, sent.service, sent.host, behalf.key, behalf.client
 ORDER BY last_use DESC, 1, 6, 7, 8, 11
 """
 _IN_TRACES_OF: Final = """
-    AND trace_id IN (SELECT trace_id FROM uses_and_hashes WHERE key IN (SELECT unnest(?)))
+    AND trace_id IN (
+        SELECT trace_id FROM uses_and_hashes
+        SEMI JOIN (SELECT true FROM uses_and_hashes WHERE direction = 'outgoing' LIMIT 1) ON true
+        WHERE key IN (SELECT unnest(?))
+    )
 """
+"""Where nothing was sent, no traces are read."""
 _FLOWS_READ: Final = {
     *("trace_id", "service", "time", "direction", "key", "key_id", "key_name", "owner"),
     *("provider", "client", "host", "outcome"),
@@ -63,8 +68,8 @@ class Query:
 
     sql: str
     wanted: Filter
-    reads: frozenset[str] | None
-    """The few columns that it reads, those of the filter included; ``None`` where it is most."""
+    reads: frozenset[str]
+    """The columns that it reads, those of the filter included."""
     values: tuple[object, ...] = ()
     """Of the question marks before the condition."""
     values_after: tuple[object, ...] = ()
@@ -104,16 +109,21 @@ def uses(wanted: Filter, limit: int | None, *, oldest_first: bool = False) -> Qu
         f"SELECT {', '.join(USE_COLUMNS)} FROM uses_and_hashes WHERE {{where}} "
         f"ORDER BY time{order}, trace_id, span_id{most}"
     )
-    return Query(sql, wanted, reads=None, newest=limit)
+    return replace(_query(sql, wanted, USE_COLUMNS), newest=limit)
 
 
 def groups(wanted: Filter, grouping: Grouping) -> Query:
     """Return the query for the groups of ``grouping``."""
-    listed = grouped.has_clients(grouping) and wanted.clients is not None
-    sql = grouped.statement(grouping, are_clients_listed=listed)
+    listed = wanted.clients if grouped.has_clients(grouping) else None
+    if listed is not None:
+        wanted = replace(wanted, clients=None)
     return replace(
-        _query(sql, wanted, grouped.reads(grouping)),
-        values_after=(list(wanted.clients or ()),) if listed else (),
+        _query(
+            grouped.statement(grouping, are_clients_listed=listed is not None),
+            wanted,
+            grouped.reads(grouping),
+            () if listed is None else (list(listed),),
+        ),
         memory=MUCH_MEMORY if grouped.has_quantiles(grouping) else MEMORY,
     )
 

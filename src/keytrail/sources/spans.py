@@ -13,7 +13,7 @@ from keytrail.journal.columns import COLUMNS, OF_ATTRIBUTE
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-_FINGERPRINT: Final = re.compile(r"[0-9a-f]{64}")
+FINGERPRINT: Final = re.compile(r"[0-9a-f]{64}")
 _OLDER: Final = {
     "method": ("http.method",),
     "path": ("http.target", "http.path"),
@@ -52,8 +52,12 @@ class AuditSpan:
     @property
     def has_fingerprint(self) -> bool:
         """Whether what stands for the key is a fingerprint, or nothing, as it must be."""
-        key = self.attributes.get(semconv.KEY_HASH)
-        return key is None or bool(_FINGERPRINT.fullmatch(str(key)))
+        return is_key(self.attributes.get(semconv.KEY_HASH))
+
+
+def is_key(told: object) -> bool:
+    """Tell whether what stands for a key may be shown: a fingerprint, or nothing."""
+    return told is None or FINGERPRINT.fullmatch(str(told)) is not None
 
 
 def use_of(span: AuditSpan) -> dict[str, object]:

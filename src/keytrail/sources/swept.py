@@ -40,6 +40,8 @@ _IN_PART: Final = (
     "which key is meant was looked for in a part of the uses only: give its whole fingerprint, the "
     "key itself or its public id"
 )
+_GONE: Final = "traces were found, and not given any more: their backend forgets them"
+_TRACE: Final = USE_COLUMNS.index("trace_id")
 _MOST_TRACES: Final = 500
 """Traces that are read one by one; of more, everything of their time is searched instead."""
 
@@ -109,6 +111,12 @@ class _Swept(NamedTuple):
     source: LocalSource
     completeness: Completeness
 
+    def truncated(self, reason: str) -> _Swept:
+        told = self.completeness
+        return self._replace(
+            completeness=replace(told, worth="truncated", reasons=(reason, *told.reasons))
+        )
+
 
 class SweptSource:
     """Answers from a backend, as :class:`keytrail.sources.Source` says.
@@ -147,8 +155,7 @@ class SweptSource:
     def flows(self, wanted: Filter, behalf: tuple[str, ...] | None = None) -> Found:
         """Return which key was sent by which service to which host."""
         around = self._sweep(wanted if behalf is None else replace(wanted, keys=behalf))
-        trace = USE_COLUMNS.index("trace_id")
-        traces = {str(use[trace]) for use in around.source.uses(Filter(), None).rows}
+        traces = {str(use[_TRACE]) for use in around.source.uses(Filter(), None).rows}
         swept = self._sweep(
             Filter(traces=tuple(sorted(traces)))
             if len(traces) <= _MOST_TRACES
@@ -195,8 +202,19 @@ class SweptSource:
         asked = _Asked(searched, named, most)
         if asked not in self._swept:
             limits = self._limits.of_at_most(most)
-            self._swept[asked] = self._search(Search(searched, limits, named))
+            swept = self._search(Search(searched, limits, named))
+            if searched.traces and self._has_lost(searched.traces, swept):
+                swept = swept.truncated(_GONE)
+            self._swept[asked] = swept
         return self._swept[asked]
+
+    def _has_lost(self, traces: tuple[str, ...], swept: _Swept) -> bool:
+        """Tell whether one of ``traces`` was found before, and is not in ``swept``."""
+        given = {str(use[_TRACE]) for use in swept.source.uses(Filter(traces=traces), None).rows}
+        missing = Filter(traces=tuple(trace for trace in traces if trace not in given))
+        if not missing.traces:
+            return False
+        return any([*before.source.uses(missing, 1).rows] for before in self._swept.values())
 
     def _search(self, search: Search) -> _Swept:
         home = Path(self._files.enter_context(tempfile.TemporaryDirectory(prefix="keytrail-")))

@@ -46,6 +46,8 @@ _LATE: Final = (
     "wal.ingestion_time_range_slack is longer than the journal waits, say ?late=never"
 )
 _KEEPS: Final = "as far back as Tempo has kept its traces, which it does not tell"
+_IN_PART: Final = "Tempo gave a part of a trace only: it is too large for it"
+_TOO_LARGE: Final = frozenset({413, 422})
 _SEARCH: Final = "/api/search"
 _TELLS_STATUS: Final = {"/api/v2/traces": True, "/api/traces": False}
 """Where a trace is, and whether a part of it says so; Tempo before 2.7 has the second alone."""
@@ -134,24 +136,29 @@ class TempoBackend:
         with self._http.reading(_SEARCH):
             sets = trace.get("spanSets") or [trace.get("spanSet") or {}]
             shown = [span for one in sets for span in one.get("spans") or ()]
+            found = [_span(trace["traceID"], span) for span in shown]
             if all(int(one.get("matched", 0)) <= len(one.get("spans") or ()) for one in sets):
-                return [_span(trace["traceID"], span) for span in shown]
+                return found
         whole = self._trace(trace["traceID"], search)
         if not whole:
             search.truncated.append("Tempo does not give a trace that it has found")
-        return whole
+        given = {span.span_id for span in whole}
+        return [*(span for span in found if span.span_id not in given), *whole]
 
-    def _trace(self, trace_id: str, search: Search) -> Iterable[AuditSpan]:
+    def _trace(self, trace_id: str, search: Search) -> tuple[AuditSpan, ...]:
         for path, tells_status in _TELLS_STATUS.items():
             whole = f"{path}/{trace_id.rjust(32, '0')}"
             answer = self._http.get(whole, {}, accept="application/protobuf")
             if answer.status == 404:
                 continue
+            if answer.status in _TOO_LARGE:
+                search.truncated.append(_IN_PART)
+                return ()
             if answer.status != 200:
                 raise self._http.refused(f"{path}/…", answer)
             trace = read_trace(answer.content, self._address, tells_status=tells_status)
             if trace.partial:
-                search.truncated.append("Tempo gave a part of a trace only: it is too large for it")
+                search.truncated.append(_IN_PART)
             return trace.spans
         return ()
 

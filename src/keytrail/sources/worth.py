@@ -18,6 +18,13 @@ def end_of(wanted: Filter, now: int) -> int:
     return until if wanted.since is None else max(until, wanted.since)
 
 
+def begin_of(wanted: Filter, oldest: int | None) -> int | None:
+    """Return where an answer begins of a record that does at ``oldest``; ``None``: none of it."""
+    if oldest is None or (wanted.until is not None and wanted.until < oldest):
+        return None
+    return oldest if wanted.since is None else max(oldest, wanted.since)
+
+
 def several_peppers(ids: Collection[str]) -> str:
     """Return why keys under several peppers bound an answer."""
     return (

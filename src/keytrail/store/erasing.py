@@ -86,9 +86,10 @@ def erase(
             hits = [hit for file in files if (hit := _hit(connection, home, file, pattern))]
             if hits and not only_count:
                 _rewrite(connection, ledger, hits, target, pattern, note)
+        sought = re.compile(pattern.encode())
         if not only_count:
-            _clean_refused(home, pattern)
-        left = _left(home, pattern)
+            _clean_refused(home, sought)
+        left = _left(home, sought)
     return Erased(sum(hit.uses for hit in hits), len(hits), left)
 
 
@@ -178,8 +179,7 @@ def _redacted(name: str, pattern: str) -> str:
     return f"regexp_replace({once}, {quoted(pattern)}, {replacement}, 'g')"
 
 
-def _left(home: Path, pattern: str) -> tuple[str, ...]:
-    sought = re.compile(pattern.encode())
+def _left(home: Path, sought: re.Pattern[bytes]) -> tuple[str, ...]:
     return tuple(str(found.path) for found in segments(home) if sought.search(_content(found.path)))
 
 
@@ -191,8 +191,7 @@ def _content(path: Path) -> bytes:
         return b""
 
 
-def _clean_refused(home: Path, pattern: str) -> None:
-    sought = re.compile(pattern.encode())
+def _clean_refused(home: Path, sought: re.Pattern[bytes]) -> None:
     for path in (home / REFUSED).glob("*"):
         if sought.search(_content(path)):
             with alone(path):  # whoever delivers may be about to add to it

@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 
 WHOLE_COLUMNS: Final = tuple(name for name in COLUMNS if name != "record")
 _ROWS_AT_ONCE: Final = 2000
-_PARQUET: Final = ".parquet"
 
 
 def to_parquet(store: Store, where: str, values: Sequence[object], path: Path) -> int:
@@ -107,15 +106,13 @@ def _origin(text: str | bytes) -> tuple[str, Origin] | None:
 
 
 def _origin_lines(store: Store) -> Iterator[str | bytes]:
-    sealed = [path for path in store.paths if path.endswith(_PARQUET)]
-    if sealed:
+    if store.sealed:
         rows = store.all(
-            f"SELECT DISTINCT span FROM ({sealed_rows(sealed)}) WHERE record = 'origin'"
+            f"SELECT DISTINCT span FROM ({sealed_rows(store.sealed)}) WHERE record = 'origin'"
         )
         yield from (text for (text,) in rows)
-    for path in store.paths:
-        if not path.endswith(_PARQUET):
-            yield from _records_in(path)
+    for path in store.segments:
+        yield from _records_in(path)
 
 
 def _records_in(path: str) -> Iterator[bytes]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import tempfile
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -27,8 +28,16 @@ if TYPE_CHECKING:
     from keytrail.store.ledger import Ledger
     from keytrail.store.signing import Signer
 
+_FINGERPRINT: Final = re.compile(r"[0-9a-f]{64}")
+_HASHES: Final = (
+    *(semconv.KEY_HASH, semconv.KEY_PREVIOUS_HASH),
+    *(semconv.KEY_OTHER_HASHES, semconv.REDACTED_HASHES),
+)
 _MOST_BYTES: Final = 256 * 1024 * 1024
 """Of lines that one step into the store takes; a killed import has done the steps before."""
+_COMPRESSED: Final = (b"\x1f\x8b", b"\x28\xb5\x2f\xfd")
+"""How gzip and zstd begin."""
+_GIVE_LINES: Final = "give files of OTLP/JSON lines; what was read before this one is in the store"
 
 
 @dataclass(slots=True)
@@ -42,8 +51,10 @@ class Imported:
     """Uses that were there already, or twice in what was read."""
     foreign: int = 0
     """Spans without keytrail's attributes, which tell of no key."""
+    raw: int = 0
+    """Attributes that had something else where a fingerprint belongs, and were left out."""
     bad: int = 0
-    """Whole lines that are no OTLP/JSON of spans."""
+    """Whole lines that are no OTLP/JSON of spans, and spans in one that cannot be read."""
     torn: int = 0
     """Files whose last line was cut."""
 
@@ -113,24 +124,57 @@ def _spans(paths: Sequence[Path], done: Imported) -> Iterator[ReadableSpan]:
     """Yield the uses, counting what is none."""
     for path in paths:
         for line in _lines(path):
-            found = _read(line)
+            found = _read(line, done)
             if found is None:
                 done.torn += not line.endswith(b"\n")
                 done.bad += line.endswith(b"\n")
                 continue
-            done.spans += len(found)
-            uses = [span for span in found if _is_use(span.attributes or {})]
-            done.foreign += len(found) - len(uses)
+            spans = [span for span in found if span is not None]
+            done.bad += len(found) - len(spans)
+            done.spans += len(spans)
+            uses = [span for span in spans if _is_use(span.attributes or {})]
+            done.foreign += len(spans) - len(uses)
             yield from uses
 
 
-def _read(line: bytes) -> list[ReadableSpan] | None:
+def _read(line: bytes, done: Imported) -> list[ReadableSpan | None] | None:
     if not line.strip():
         return []
     try:
-        return list(otlp_json.from_json(json.loads(line)))
-    except (ValueError, KeyError, TypeError, AttributeError, IndexError):
+        message = json.loads(line)
+        done.raw += _leave_out_raw(message)
+        return list(otlp_json.from_json(message))
+    except otlp_json.UNREADABLE:
         return None
+
+
+def _leave_out_raw(message: Any) -> int:
+    """Take out what stands where a fingerprint belongs and is none: it may be the key itself."""
+    left_out = 0
+    for of_resource in message["resourceSpans"]:
+        for of_scope in of_resource.get("scopeSpans", ()):
+            told = [_without_raw(span) for span in of_scope.get("spans", ())]
+            of_scope["spans"] = [span for span, _ in told]
+            left_out += sum(raw for _, raw in told)
+    return left_out
+
+
+def _without_raw(span: Any) -> tuple[Any, int]:
+    """Return ``None`` for a span that cannot be read, which costs itself alone."""
+    try:
+        told = span.get("attributes", [])
+        kept = [one for one in told if not _is_raw(one)]
+        return {**span, "attributes": kept}, len(told) - len(kept)
+    except otlp_json.UNREADABLE:
+        return None, 0
+
+
+def _is_raw(attribute: Mapping[str, Any]) -> bool:
+    if attribute["key"] not in _HASHES:
+        return False
+    value = attribute.get("value", {})
+    texts = value["arrayValue"].get("values", ()) if "arrayValue" in value else (value,)
+    return not all(_FINGERPRINT.fullmatch(one.get("stringValue", "")) for one in texts)
 
 
 def _is_use(attributes: Mapping[str, object]) -> bool:
@@ -140,9 +184,9 @@ def _is_use(attributes: Mapping[str, object]) -> bool:
 def _lines(path: Path) -> Iterator[bytes]:
     try:
         with path.open("rb") as file:
+            if file.read(4).startswith(_COMPRESSED):
+                raise StoreError(f"{path} is compressed\nhint: {_GIVE_LINES}")
+            file.seek(0)
             yield from file
     except OSError as error:
-        raise StoreError(
-            f"{path}: {error.strerror}\n"
-            "hint: give files of OTLP/JSON lines; what was read before this one is in the store"
-        ) from None
+        raise StoreError(f"{path}: {error.strerror}\nhint: {_GIVE_LINES}") from None

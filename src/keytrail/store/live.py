@@ -4,11 +4,12 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from keytrail.store import segments
-from keytrail.store.reading import lines_of
+from keytrail.store.reading import lines_of, literal, quoted
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -19,15 +20,19 @@ MARKS: Final = ("filename", "record", "time", "pepper_id")
 IDENTITY: Final = (
     "CASE WHEN trace_id IS NOT NULL AND span_id IS NOT NULL THEN hash(trace_id, span_id) END"
 )
+_LASTED: Final = (
+    "CASE WHEN coalesce(outcome, '') = 'unknown' THEN coalesce(duration, -1) ELSE 'infinity' END"
+)
+"""Of lines with one identity, that of the ended use counts; of a running one, the longest."""
+_BESIDE: Final = ("record", "filename", "identity", "lasted", "place")
+"""Of a marked line, what is no column of a use."""
 _IS_USE: Final = "record IS NULL AND time IS NOT NULL"
 _IS_BROKEN: Final = "record IS NULL AND time IS NULL"
-_LATEST_FIRST: Final = (
-    "coalesce(outcome, '') = 'unknown', "
-    "CASE WHEN coalesce(outcome, '') = 'unknown' THEN duration END DESC NULLS LAST, place DESC"
-)
-"""Of lines with one identity, that of the ended use; of a running one, the longest."""
-_IS_REPEATED: Final = f"coalesce({IDENTITY} IN (FROM repeated), false)"
-_USES_OF: Final = f"SELECT * EXCLUDE (record, filename) FROM ({{}}) WHERE {_IS_USE}"
+_IS_REPEATED: Final = "coalesce(identity IN (FROM repeated), false)"
+_LAST_OF_EACH: Final = "row_number() OVER (PARTITION BY identity ORDER BY lasted DESC, place DESC)"
+_MOST_IN_MEMORY: Final = 64 * 1024 * 1024
+"""Bytes of segments; what is read of more stands in a file meanwhile, which costs no more time."""
+_ROWS_AT_ONCE: Final = 20_480
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,60 +66,63 @@ class Flaws:
 
 
 class Live:
-    """One reading of the segments at ``paths``, oldest change first.
+    """One reading of the segments at ``paths``, oldest change first: each line is read once.
 
-    One row a use: a use that was written twice counts once, and its later line wins. Leaves tables
-    ``marks`` (one narrow row a line, with ``columns`` and ``identity``) and ``repeated``.
+    One row a use: a use that was written twice counts once, and its later line wins. Leaves the
+    relations ``marks`` (one row a line: ``columns``, ``identity`` and what else marks it), in
+    memory or in the directory ``spill``, and ``repeated``.
 
     Raises:
         duckdb.InvalidInputException: a segment holds a line of more than 16 MiB.
     """
 
     def __init__(
-        self, connection: DuckDBPyConnection, paths: Sequence[str], columns: Collection[str] = ()
+        self,
+        connection: DuckDBPyConnection,
+        paths: Sequence[str],
+        columns: Collection[str],
+        spill: str,
     ) -> None:
         self._connection = connection
-        self._paths = paths
-        self._columns = sorted({*columns, *MARKS})
-        self._mark()
-        self._doubled = self.files("identity IN (FROM repeated)")
-        self._choose_copies()
+        self.kept = os.path.join(spill, "lines.parquet") if _is_much(paths) else None
+        """The file in which the lines stand, where there are too many for memory."""
+        self._mark(paths, columns)
+        self._find_repeated()
 
-    def _mark(self) -> None:
-        self._connection.execute(
-            f"CREATE TEMP TABLE marks AS SELECT {', '.join(self._columns)}, "
-            f"{IDENTITY} AS identity FROM ({lines_of(self._paths)})"
+    def _mark(self, paths: Sequence[str], columns: Collection[str]) -> None:
+        lines = (
+            f"SELECT {', '.join(sorted({*columns, *MARKS}))}, {IDENTITY} AS identity, "
+            f"{_LASTED} AS lasted FROM ({lines_of(paths)})"
         )
+        if self.kept is None:
+            self._connection.execute(f"CREATE TEMP TABLE lines AS {lines}")
+            marks = "SELECT *, rowid AS place FROM lines"
+        else:
+            self._connection.execute(
+                f"COPY ({lines}) TO {quoted(self.kept)} "
+                f"(FORMAT parquet, ROW_GROUP_SIZE {_ROWS_AT_ONCE})"
+            )
+            marks = (
+                "SELECT *, file_row_number AS place "
+                f"FROM read_parquet({literal(self.kept)}, file_row_number=true)"
+            )
+        self._connection.execute(f"CREATE TEMP VIEW marks AS {marks}")
+
+    def _find_repeated(self) -> None:
         self._connection.execute(
             "CREATE TEMP TABLE repeated AS SELECT identity FROM marks "
             f"WHERE identity IS NOT NULL AND {_IS_USE} GROUP BY identity HAVING count(*) > 1"
         )
 
-    def _choose_copies(self) -> None:
-        """Compare lines only of segments with an identity that stands twice: that is dear."""
-        if not self._doubled:
-            return
-        lines = lines_of([path for path in self._paths if path in self._doubled])
-        placed = f"SELECT *, row_number() OVER () AS place FROM ({lines})"
-        self._connection.execute(
-            f"CREATE TEMP TABLE copies AS SELECT * EXCLUDE (place) "
-            f"FROM ({_USES_OF.format(placed)} AND {_IS_REPEATED}) "
-            "QUALIFY row_number() OVER "
-            f"(PARTITION BY trace_id, span_id ORDER BY {_LATEST_FIRST}) = 1"
+    def uses(self) -> str:
+        """Return the query for the uses, with the columns that were read."""
+        lines = f"SELECT * EXCLUDE ({', '.join(_BESIDE)}) FROM marks WHERE {_IS_USE}"
+        if not self._all("FROM repeated LIMIT 1"):
+            return lines
+        return (
+            f"{lines} AND NOT {_IS_REPEATED} "
+            f"UNION ALL {lines} AND {_IS_REPEATED} QUALIFY {_LAST_OF_EACH} = 1"
         )
-
-    def uses(self, paths: Sequence[str] | None = None) -> str:
-        """Return the query for the uses, of the segments at ``paths`` or of all."""
-        lines = lines_of(self._paths if paths is None else paths)
-        if not self._doubled:
-            return _USES_OF.format(lines)
-        return f"{_USES_OF.format(lines)} AND NOT {_IS_REPEATED} UNION ALL BY NAME FROM copies"
-
-    def marked_uses(self) -> str:
-        """Return the query for the uses with only the columns that the marks have."""
-        if self._doubled:
-            return self.uses()
-        return f"SELECT {', '.join(self._columns)} FROM marks WHERE {_IS_USE}"
 
     def begins(self) -> int | None:
         """Return the time of the oldest record, Unix nanoseconds."""
@@ -150,6 +158,10 @@ class Live:
 
     def _all(self, sql: str) -> list[tuple[Any, ...]]:
         return self._connection.execute(sql).fetchall()
+
+
+def _is_much(paths: Sequence[str]) -> bool:
+    return sum(os.path.getsize(path) for path in paths if os.path.exists(path)) > _MOST_IN_MEMORY
 
 
 def _bad(flaws: segments.Flaws, broken: int) -> int:

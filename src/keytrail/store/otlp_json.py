@@ -54,11 +54,16 @@ def _to_hex(holder: dict[str, Any]) -> None:
             holder[name] = base64.b64decode(holder[name]).hex()
 
 
-def from_json(message: Any) -> Iterator[ReadableSpan]:
-    """Yield the spans of a parsed line.
+UNREADABLE: Final = (KeyError, TypeError, ValueError, AttributeError, IndexError, RecursionError)
+"""What is raised of a message, or part of one, that is none."""
+
+
+def from_json(message: Any) -> Iterator[ReadableSpan | None]:
+    """Yield the spans of a parsed line; ``None`` for one that is none, which costs itself alone.
 
     Raises:
-        KeyError, TypeError, ValueError, AttributeError: it is no export request of spans.
+        KeyError, TypeError, ValueError, AttributeError, IndexError: it is no export request of
+            spans.
     """
     for of_resource in message["resourceSpans"]:
         resource = Resource(
@@ -67,7 +72,14 @@ def from_json(message: Any) -> Iterator[ReadableSpan]:
         for of_scope in of_resource.get("scopeSpans", ()):
             scope = _scope(of_scope)
             for span in of_scope.get("spans", ()):
-                yield _span(span, resource, scope)
+                yield _span_or_none(span, resource, scope)
+
+
+def _span_or_none(span: Any, resource: Resource, scope: Any) -> ReadableSpan | None:
+    try:
+        return _span(span, resource, scope)
+    except UNREADABLE:
+        return None
 
 
 def _scope(of_scope: Mapping[str, Any]) -> InstrumentationScope | None:
@@ -94,7 +106,7 @@ def _span(span: Mapping[str, Any], resource: Resource, scope: Any) -> ReadableSp
         links=bounded([_link(one) for one in span.get("links", ())], _count(span, "Links")),
         kind=_kind(span.get("kind", 0)),
         status=_status(span.get("status", {})),
-        start_time=int(span["startTimeUnixNano"]),
+        start_time=int(span.get("startTimeUnixNano", 0)),
         end_time=int(span.get("endTimeUnixNano", 0)),
         instrumentation_scope=scope,
     )

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 MEMORY: Final = "200MB"
 MUCH_MEMORY: Final = "600MB"
-"""For what has to keep all that it reads, or asks the same store many questions."""
+"""For what has to keep all that it reads."""
 SEALING_MEMORY: Final = "400MB"
 
 _SQL_TYPE: Final[dict[ColumnType, str]] = {

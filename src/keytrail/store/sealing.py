@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Final
 
 import duckdb
 
+from keytrail.journal.columns import COLUMNS
 from keytrail.journal.segment import now, utc_day
 from keytrail.store import overlong, sealable, sealed
 from keytrail.store.errors import StoreError
@@ -36,8 +37,6 @@ if TYPE_CHECKING:
 
 DAY: Final = 24 * 3600 * 10**9
 _NO_FLAWS: Final = Flaws(0, 0)
-_COLUMNS: Final = ("outcome",)
-"""Of a line, beside what marks it."""
 _NOWHERE: Final = (
     "SELECT NULL::VARCHAR AS filename, NULL::UBIGINT AS identity, false AS has_ended WHERE false"
 )
@@ -135,12 +134,11 @@ class Batch:
 
     def _read(self, paths: Sequence[str], spill: str) -> Live:
         try:
-            return Live(self._connection, paths, _COLUMNS)
+            return Live(self._connection, paths, COLUMNS, spill)
         except duckdb.InvalidInputException:
-            self._connection.execute("DROP TABLE IF EXISTS marks")
             read = overlong.replaced(paths, spill)
             self._copies = {copy: path for path, copy in read.items()}
-            return Live(self._connection, list(read.values()), _COLUMNS)
+            return Live(self._connection, list(read.values()), COLUMNS, spill)
 
     def _count(self, sql: str) -> int:
         counted: int = self._connection.execute(sql).fetchall()[0][0]
@@ -235,9 +233,8 @@ class Batch:
 
     def _write_day(self, day: int, older: Sequence[SealedFile], flaws: Flaws) -> SealedFile | None:
         within = f"WHERE time // {DAY} = {day}"
-        paths = list(self._live.files(f"time // {DAY} = {day}"))
         rows = (
-            f"SELECT * FROM ({sealed.of_uses(self._live.uses(paths))}) {within} AND "
+            f"SELECT * FROM ({sealed.of_uses(self._live.uses())}) {within} AND "
             f"NOT coalesce({IDENTITY} IN (SELECT identity FROM ended), false) "
             f"UNION ALL BY NAME SELECT * FROM records {within}"
         )

@@ -96,7 +96,7 @@ def is_record(line: bytes) -> bool:
     """Return whether a line is a use or one of the audit's own records."""
     try:
         record = json.loads(line.decode(), parse_constant=_refuse)
-    except ValueError:
+    except (ValueError, RecursionError):
         return False
     return isinstance(record, dict) and ("record" in record or _is_moment(record.get("time")))
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import duckdb
 
+from keytrail.journal.columns import COLUMNS
 from keytrail.store import manifest, overlong, segments
 from keytrail.store.errors import StoreError
 from keytrail.store.homes import homes_in
@@ -66,10 +67,10 @@ class Store:
 
     The relation ``uses`` has the columns of a use, ``attributes`` and ``span``, one row a use: a
     use that was written twice counts once, and its later line wins; ``uses_and_hashes`` has the
-    columns of :data:`keytrail.store.reading.HASHES` too. A query that says beforehand
-    which few ``columns`` it reads spares a second reading of the lines, unless some were written
-    twice. A segment that goes away afterwards, because it was delivered or sealed, makes a query
-    raise ``duckdb.IOException``: read again. One that goes while the store is read is no matter.
+    columns of :data:`keytrail.store.reading.HASHES` too. Only ``columns`` are read where they are
+    given. Segments are read once, now: what becomes of them afterwards is no matter. A sealed file
+    that goes away, because others took its place, makes a query raise ``duckdb.IOException``: read
+    again.
 
     Raises:
         StoreError: the home cannot be read.
@@ -115,20 +116,31 @@ class Store:
         return self.connection.execute(sql).fetchall()
 
     @property
+    def segments(self) -> tuple[str, ...]:
+        """The segments that were read."""
+        return self._found.live
+
+    @property
+    def sealed(self) -> tuple[str, ...]:
+        """The sealed files that a query reads."""
+        return tuple(path for path, _ in self._found.sealed)
+
+    @property
     def paths(self) -> tuple[str, ...]:
-        """The files that are read."""
-        return (*self._found.live, *(path for path, _ in self._found.sealed))
+        """All files that a query reads."""
+        kept = None if self._live is None else self._live.kept
+        return self.sealed if kept is None else (*self.sealed, kept)
 
     def _read_live(self) -> Live | None:
         paths = self._found.live
         if not paths:
             return None
+        columns = (*COLUMNS, *HASHES) if self._columns is None else self._columns
         try:
-            return Live(self.connection, paths, self._columns or ())
+            return Live(self.connection, paths, columns, self._spill.name)
         except duckdb.InvalidInputException:
-            self.execute("DROP TABLE IF EXISTS marks")
             copies = overlong.replaced(paths, self._spill.name)
-            return Live(self.connection, list(copies.values()), self._columns or ())
+            return Live(self.connection, list(copies.values()), columns, self._spill.name)
 
     def _create_uses(self) -> None:
         parts = [*self._live_uses(), *self._sealed_uses()] or [_NO_USES]
@@ -139,7 +151,7 @@ class Store:
 
     def _live_uses(self) -> Iterator[str]:
         if self._live is not None:
-            yield self._live.uses() if self._columns is None else self._live.marked_uses()
+            yield self._live.uses()
 
     def _sealed_uses(self) -> Iterator[str]:
         paths = [path for path, _ in self._found.sealed]

@@ -84,7 +84,11 @@ def may_carry_key(
 ) -> bool:
     """Tell whether a key may be in what ``connection`` is about to send."""
     names = [name.lower() for name in headers or ()]
-    return not url.startswith("/") or reader.may_go_out(names, url, _host(connection))
+    absolute = _absolute(url)
+    if absolute is None:
+        return reader.may_go_out(names, url, _host(connection))
+    _scheme, host, _port, path, query = absolute
+    return reader.may_go_out(names, f"{path}?{query}", host)
 
 
 def view(

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import re
 from contextlib import nullcontext
 from typing import TYPE_CHECKING, Final
 
 from keytrail.sources import few
+from keytrail.sources.cut import cut
 from keytrail.sources.few import Few
-from keytrail.sources.source import USE_COLUMNS, Filter, Found
+from keytrail.sources.relation import identity
+from keytrail.sources.source import USE_COLUMNS, Filter, Found, Grouping
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
     from contextlib import AbstractContextManager
 
     from keytrail.sources.clickhouse.source import ClickHouseSource
-    from keytrail.sources.source import Grouping, Identity, Row
+    from keytrail.sources.source import Identity, Row
 
 _Rows = tuple[tuple[object, ...], ...]
 
@@ -22,6 +25,12 @@ _MOST: Final = 1_000
 """So many uses are read whole to be put together here, of as many traces; more is done there."""
 _MOST_NARROW: Final = 5_000
 """So many are read of which only what groups tell is needed."""
+_FINGERPRINT: Final = re.compile(r"[0-9a-f]{64}")
+_IDENTITY: Final = Grouping(
+    columns=("key", "previous", "key_id", "key_name", "owner", "last_use"),
+    by=("key", "previous"),
+    order=("last_use",),
+)
 _TIME, _DIRECTION, _TRACE, _SPAN = (
     USE_COLUMNS.index(column) for column in ("time", "direction", "trace_id", "span_id")
 )
@@ -36,9 +45,10 @@ class OneReading:
 
     def __init__(self, source: ClickHouseSource) -> None:
         self._source = source
+        self._newest: dict[str, _Rows] = {}
         self._whole: dict[Filter, _Rows | None] = {}
         self._narrow: dict[Filter, Few | None] = {}
-        self._named: dict[tuple[str, ...], bool] = {}
+        self._named: dict[str, bool] = {}
         self._traces: list[tuple[str, frozenset[str], _Rows]] = []
 
     def close(self) -> None:
@@ -50,7 +60,15 @@ class OneReading:
         return nullcontext(self)
 
     def identities(self, start: str) -> tuple[Identity, ...]:
-        """Return the fingerprints that begin with ``start`` or go by it."""
+        """Return the fingerprints that begin with ``start`` or go by it.
+
+        A whole one that no span names beside its own can only be that of its own uses.
+        """
+        if _FINGERPRINT.fullmatch(start) and not self._may_name((start,)):
+            uses = self._source.uses_of(start, _MOST + 1)
+            self._newest[start] = tuple(row[: len(USE_COLUMNS)] for row in uses.rows)
+            if len(uses.rows) <= _MOST:
+                return tuple(map(identity, few.groups(uses.uses(), _IDENTITY)))
         return self._source.identities(start)
 
     def uses(self, wanted: Filter, limit: int | None, *, oldest_first: bool = False) -> Found:
@@ -65,7 +83,7 @@ class OneReading:
         keys = wanted.beside or wanted.redacted
         if keys and not self._may_name(keys):
             return self._found((), wanted)
-        found = self._source.uses(wanted, limit)
+        found = self._held(wanted, limit) or self._source.uses(wanted, limit)
         rows = tuple(found.rows)
         if limit is None or len(rows) < limit:
             self._whole[wanted] = rows if len(rows) <= _MOST else None
@@ -88,14 +106,32 @@ class OneReading:
     def _found(self, rows: Iterable[Row], wanted: Filter) -> Found:
         return Found(rows, self._source.completeness(wanted))
 
+    def _held(self, wanted: Filter, limit: int | None) -> Found | None:
+        """Return uses of keys that are read already, ``None`` where not all that match are."""
+        held = [self._newest[key] for key in wanted.keys or () if key in self._newest]
+        only = Filter(keys=wanted.keys, since=wanted.since, until=wanted.until)
+        if not held or len(held) < len(wanted.keys or ()) or wanted != only:
+            return None
+        if all(len(uses) <= _MOST for uses in held):
+            every = (use for uses in held for use in uses if _is_in_time(use, wanted))
+            found = self._found(sorted(every, key=_newest_first), wanted)
+        elif limit is not None and limit <= _MOST and len(held) == 1 and _is_of_any_time(wanted):
+            found = self._found(held[0], wanted)
+        else:
+            return None
+        return found if limit is None else cut(found, limit)
+
     def _may_name(self, keys: tuple[str, ...]) -> bool:
-        if keys not in self._named:
-            self._named[keys] = self._source.may_name(keys)
-        return self._named[keys]
+        unknown = tuple(key for key in keys if key not in self._named)
+        if unknown:
+            self._named.update(dict.fromkeys(unknown, self._source.may_name(unknown)))
+        return any(self._named[key] for key in keys)
 
     def _few(self, wanted: Filter) -> Few | None:
         """Return the uses of a key or of clients, ``None`` where they are many."""
         whole = self._whole.get(wanted)
+        if whole is None and (held := self._held(wanted, None)):
+            whole = self._whole[wanted] = tuple(held.rows)
         if whole is not None:
             return Few(USE_COLUMNS, whole)
         if () in (wanted.keys, wanted.clients):
@@ -176,6 +212,10 @@ def _is_in_time(use: Row, wanted: Filter) -> bool:
     return (wanted.since is None or moment >= wanted.since) and (
         wanted.until is None or moment <= wanted.until
     )
+
+
+def _is_of_any_time(wanted: Filter) -> bool:
+    return wanted.since is None and wanted.until is None
 
 
 def _newest_first(use: Row) -> tuple[int, str, str]:

@@ -6,37 +6,48 @@ import logging
 import math
 import re
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from copy import copy
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, Final, TypeVar
-from urllib.parse import urlsplit
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+from urllib.parse import unquote, urlsplit
 
 import clickhouse_connect
-from clickhouse_connect.driver.exceptions import ClickHouseError
+from clickhouse_connect.driver.exceptions import (
+    ClickHouseError,
+    DatabaseError,
+    StreamFailureError,
+)
 from clickhouse_connect.driver.httputil import check_env_proxy, get_pool_manager
+from urllib3 import Timeout
+from urllib3.exceptions import HTTPError
 
 from keytrail.sources.clickhouse import statements
 from keytrail.sources.clickhouse.modes import whole_answers
 from keytrail.sources.clickhouse.reading import OneReading
-from keytrail.sources.clickhouse.rows import as_uses
-from keytrail.sources.clickhouse.table import quoted, read_table
+from keytrail.sources.clickhouse.rows import are_keys, as_uses
+from keytrail.sources.clickhouse.table import names, read_table
 from keytrail.sources.conditions import within
 from keytrail.sources.cut import cut
 from keytrail.sources.few import Few
+from keytrail.sources.limits import StoppedError
 from keytrail.sources.relation import identity
 from keytrail.sources.source import (
+    FLOW_COLUMNS,
+    USE_COLUMNS,
     CannotAnswer,
     Completeness,
+    Filter,
     Found,
     Grouping,
 )
+from keytrail.sources.spans import is_key
 from keytrail.sources.unreachable import is_of_network, unreachable
-from keytrail.sources.worth import end_of
+from keytrail.sources.worth import begin_of, end_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
     from clickhouse_connect.driver.client import Client
@@ -44,9 +55,9 @@ if TYPE_CHECKING:
 
     from keytrail.sources.address import Address
     from keytrail.sources.clickhouse.statements import Statement
-    from keytrail.sources.clickhouse.table import Table
+    from keytrail.sources.clickhouse.table import Name, Table
     from keytrail.sources.limits import Limits
-    from keytrail.sources.source import Filter, Identity, Row
+    from keytrail.sources.source import Identity, Row
 
 logging.getLogger("clickhouse_connect").addHandler(logging.NullHandler())
 """What it logs, without a handler, would stand on stderr beside what is told here."""
@@ -56,19 +67,33 @@ _IN_GROUPS: Final = (
     *("route", "host", "outcome", "client", "service"),
 )
 _T = TypeVar("_T")
+_FAILURES: Final = (ClickHouseError, HTTPError, OSError, StoppedError)
 _CODE: Final = re.compile(r"\b[Cc]ode:? (\d+)")
 _STATUS: Final = re.compile(r"(?:HTTP status|response code) (\d{3})")
+_TOO_MUCH: Final = "its profile allows no more for a question: ask for less time, or have it raised"
+_LATER: Final = "it is asked too often: ask for less time, or later"
+_WHO: Final = "give user and password in the address or a profile"
 _HINTS: Final = {
     "60": "name the table by ?table=, and the database by the address's path",
     "81": "name the database by the address's path",
     "159": "ask for less time, or give it more by --timeout",
     "241": "it has too little memory for this: ask for less time",
-    "516": "give user and password in the address or a profile",
     "497": "this user may not read the table",
+    **dict.fromkeys(("158", "160", "191", "307", "396"), _TOO_MUCH),
+    **dict.fromkeys(("201", "202"), _LATER),
+    **dict.fromkeys(("192", "193", "194", "516"), _WHO),
+    **dict.fromkeys(
+        ("209", "210", "279", "519"), "a part of its cluster does not answer: ask later"
+    ),
 }
+_HINTS_OF_STATUS: Final = {"401": _WHO, "403": _WHO, "429": _LATER}
 _WAITING: Final = "what still waits in the journals of services is not in it"
 _MIGRATED_IN_PART: Final = (
     "the table has an older or half-done migration, so that answers take longer: run {} again"
+)
+_NO_FINGERPRINTS: Final = (
+    "spans have something else than a fingerprint as their key: see to the services or Collectors "
+    "that they come from"
 )
 _MAY_BE_CUT: Final = (
     "this user may not forbid that a part is given for the whole (overflow modes): see to it that "
@@ -82,8 +107,9 @@ class ClickHouseSource:
     def __init__(self, address: Address, limits: Limits, client: Client | None = None) -> None:
         """Connect to ``address``, where no ``client`` is connected already."""
         self._address = address
-        self._client = client or self._telling(lambda: _connected(address))
-        self._modes = self._telling(lambda: whole_answers(self._client, limits.seconds))
+        self._limits = limits
+        self._client = client or self._telling(lambda: _connected(address, limits))
+        self._modes = self._telling(lambda: whole_answers(self._client))
         self._table = self._telling(self._described)
         self._begins: int | None = None
 
@@ -106,6 +132,15 @@ class ClickHouseSource:
         uses = as_uses(self._rows(statement), self._table.told())
         found = Found(uses, self.completeness(wanted))
         return found if limit is None else cut(found, limit)
+
+    def uses_of(self, key: str, most: int) -> Few:
+        """Return the newest ``most`` uses of a key with its fingerprint under the pepper before."""
+        wanted = Filter(keys=(key,))
+        statement = statements.uses(self._table, wanted, most, also=("previous",))
+        rows = [*self._rows(statement)]
+        uses = as_uses((row[:-1] for row in rows), self._table.told())
+        whole = ((*use, row[-1]) for use, row in zip(uses, rows, strict=True))
+        return Few((*USE_COLUMNS, "previous"), tuple(whole))
 
     def few(self, wanted: Filter, most: int) -> Few | None:
         """Return what groups tell of the uses that match, where there are at most so many.
@@ -131,29 +166,52 @@ class ClickHouseSource:
     def groups(self, wanted: Filter, grouping: Grouping) -> Found:
         """Return one row for each group of uses; reads again where some are there twice."""
         here = self._by_address(wanted)
-        rows = [*self._rows(statements.groups(self._table, here, grouping, once=False))]
         ((repeats,),) = self._rows(statements.repeats(self._table, here))
-        if repeats:
-            rows = [*self._rows(statements.groups(self._table, here, grouping, once=True))]
-        return Found(rows if grouping.by else map(_known, rows), self.completeness(wanted))
+
+        def ask(table: Table) -> Statement:
+            return statements.groups(table, here, grouping, once=bool(repeats))
+
+        found = self._by_keys(ask, grouping.columns, wanted)
+        return found if grouping.by else replace(found, rows=[*map(_known, found.rows)])
 
     def flows(self, wanted: Filter, behalf: tuple[str, ...] | None = None) -> Found:
         """Return which key was sent by which service to which host."""
-        statement = statements.flows(self._table, self._by_address(wanted), behalf)
-        return Found([*self._rows(statement)], self.completeness(wanted))
+        here = self._by_address(wanted)
+
+        def ask(table: Table) -> Statement:
+            return statements.flows(table, here, behalf)
+
+        return self._by_keys(ask, FLOW_COLUMNS, wanted)
 
     def identities(self, start: str) -> tuple[Identity, ...]:
         """Return the fingerprints that begin with ``start`` or go by it."""
-        return tuple(map(identity, self._rows(statements.identities(self._table, start))))
+        found = map(identity, self._rows(statements.identities(self._table, start)))
+        return tuple(one for one in found if is_key(one.key))
+
+    def _by_keys(
+        self, ask: Callable[[Table], Statement], columns: Sequence[str], wanted: Filter
+    ) -> Found:
+        """Ask again, by fingerprints alone, where something else stands for a key."""
+        rows, worth = [*self._rows(ask(self._table))], self.completeness(wanted)
+        if are_keys(rows, columns):
+            return Found(rows, worth)
+        rows = [*self._rows(ask(replace(self._table, doubts_keys=True)))]
+        return Found(rows, replace(worth, reasons=(_NO_FINGERPRINTS, *worth.reasons)))
 
     def _described(self) -> Table:
-        name = str(self._address.options.get("table", _TABLE))
-        described = self._client.query(f"DESCRIBE TABLE {quoted(name)}").result_rows
+        *others, last = names(str(self._address.options.get("table", _TABLE)))
+        for name in others:
+            with suppress(DatabaseError):
+                return self._describe(name)
+        return self._describe(last)
+
+    def _describe(self, name: Name) -> Table:
+        described = self._client.query(f"DESCRIBE TABLE {name.quoted}").result_rows
         columns = {str(row[0]): str(row[1]) for row in described}
         engine = self._client.query(
-            "SELECT create_table_query FROM system.tables WHERE name = {name:String} "
-            "AND database = currentDatabase()",
-            {"name": name.rpartition(".")[2]},
+            "SELECT create_table_query FROM system.tables WHERE name = {table:String} "
+            "AND database = if({database:String} = '', currentDatabase(), {database:String})",
+            name._asdict(),
         ).result_rows
         return read_table(name, str(self._address), columns, str(engine))
 
@@ -168,12 +226,12 @@ class ClickHouseSource:
         return replace(here, clients=tuple(sorted(within(clients, wanted.network))))
 
     def _rows(self, statement: Statement) -> Iterator[Row]:
-        sql = statement.sql + self._modes.settings
+        sql = statement.sql + self._modes.within(self._limits.remaining())
         stream = self._telling(lambda: self._client.query_rows_stream(sql, statement.values))
         try:
             with stream as rows:
                 yield from rows
-        except ClickHouseError as error:
+        except _FAILURES as error:
             raise self._cannot(error) from None
 
     def completeness(self, wanted: Filter) -> Completeness:
@@ -190,7 +248,7 @@ class ClickHouseSource:
             reasons.insert(0, _MAY_BE_CUT)
         return Completeness(
             worth="bounded" if self._modes.forbidden else "truncated",
-            begins=_later(begins, wanted.since),
+            begins=begin_of(wanted, begins if begins > 0 else None),
             ends=end_of(wanted, now),
             reasons=tuple(reasons),
         )
@@ -203,19 +261,27 @@ class ClickHouseSource:
     def _telling(self, act: Callable[[], _T]) -> _T:
         try:
             return act()
-        except (ClickHouseError, OSError) as error:
+        except _FAILURES as error:
             raise self._cannot(error) from None
 
     def _cannot(self, error: Exception) -> CannotAnswer:
+        if self._limits.are_over:
+            return CannotAnswer(
+                f"{self._address} did not answer within {self._limits.seconds:g} seconds\n"
+                f"hint: {_HINTS['159']}"
+            )
         code, status = _CODE.search(str(error)), _STATUS.search(str(error))
         if code is None and is_of_network(error):
             return unreachable(self._address, error)
+        if isinstance(error, StreamFailureError) and code is None:
+            return unreachable(self._address, error)
         said = f"code {code[1]}" if code else f"status {status[1]}" if status else "not as it does"
-        hint = _HINTS.get(code[1] if code else "", "is the address right, and is it running?")
+        known = _HINTS.get(code[1]) if code else _HINTS_OF_STATUS.get(status[1]) if status else None
+        hint = known or "is the address right, and is it running?"
         return CannotAnswer(f"{self._address} did not answer: {said}\nhint: {hint}")
 
 
-def _connected(address: Address) -> Client:
+def _connected(address: Address, limits: Limits) -> Client:
     parts = urlsplit(address.url)
     return clickhouse_connect.get_client(
         host=parts.hostname,
@@ -223,16 +289,19 @@ def _connected(address: Address) -> Client:
         interface=parts.scheme,
         username=address.user,
         password=address.password.reveal() if address.password else "",
-        database=parts.path.strip("/") or None,
+        database=unquote(parts.path.strip("/")) or None,
         headers={name: value.reveal() for name, value in address.headers},
         client_cert=_text(address.client_certificate),
-        pool_mgr=_pool(address),
+        pool_mgr=_pool(address, limits),
         autogenerate_session_id=False,
     )
 
 
-def _pool(address: Address) -> PoolManager:
-    """Return connections that follow no redirect: whoever it points to would get the headers."""
+def _pool(address: Address, limits: Limits) -> PoolManager:
+    """Return connections that follow no redirect: whoever it points to would get the headers.
+
+    They wait no longer than the question may take.
+    """
     parts = urlsplit(address.url)
     port = parts.port or (443 if parts.scheme == "https" else 80)
     proxy = check_env_proxy(parts.scheme, parts.hostname or "", port)
@@ -243,18 +312,20 @@ def _pool(address: Address) -> PoolManager:
         http_proxy=proxy if parts.scheme == "http" else None,
         https_proxy=proxy if parts.scheme == "https" else None,
     )
-    pool.urlopen = partial(pool.urlopen, redirect=False)  # type: ignore[method-assign]
+    pool.urlopen = partial(_open, pool.urlopen, limits)  # type: ignore[method-assign]
     return pool
+
+
+def _open(urlopen: Callable[..., Any], limits: Limits, *request: Any, **options: Any) -> Any:
+    limits.check()
+    seconds = limits.remaining()
+    if seconds is not None:
+        options["timeout"] = Timeout(connect=seconds, read=seconds)
+    return urlopen(*request, **{**options, "redirect": False})
 
 
 def _text(path: Path | None) -> str | None:
     return None if path is None else str(path)
-
-
-def _later(begins: int, since: int | None) -> int | None:
-    if begins <= 0:
-        return None
-    return begins if since is None else max(begins, since)
 
 
 def _known(row: Row) -> Row:

@@ -16,10 +16,11 @@ if TYPE_CHECKING:
     from keytrail.sources.clickhouse.table import Table
     from keytrail.sources.source import Grouping
 
-_ONE_OF_EACH: Final = (
-    "ORDER BY ifNull(outcome, '') = 'unknown', Duration DESC LIMIT 1 BY TraceId, SpanId"
-)
+_FINAL_FIRST: Final = "ifNull({outcome}, '') = 'unknown', Duration DESC"
 """Of a use that was told twice, the record that has an end, or else the later one."""
+_ONE_OF_EACH: Final = (
+    f"ORDER BY {_FINAL_FIRST.format(outcome='outcome')} LIMIT 1 BY TraceId, SpanId"
+)
 _MAY_CHANGE: Final = frozenset({"outcome", "route", "owner", "environment", "key_id", "key_name"})
 """What a running use may have otherwise than it has at its end; all else stays, or comes to it."""
 _QUANTILES: Final = "quantilesExactInclusive(0.5, 0.95, 0.99)(duration)"
@@ -161,14 +162,23 @@ def _of_keys(table: Table, keys: tuple[str, ...], statement: Statement) -> str:
 
 
 def uses(
-    table: Table, wanted: Filter, limit: int | None, *, oldest_first: bool = False
+    table: Table,
+    wanted: Filter,
+    limit: int | None,
+    *,
+    oldest_first: bool = False,
+    also: tuple[str, ...] = (),
 ) -> Statement:
-    """Return the statement for the newest ``limit`` uses, told by :meth:`Table.told`."""
+    """Return the statement for the newest ``limit`` uses, told by :meth:`Table.told`.
+
+    The columns ``also`` come last.
+    """
     statement = Statement()
     order = "" if oldest_first else " DESC"
-    shown = ", ".join(f"{sql} AS {column}" for column, sql in table.told().items())
+    told = {**table.told(), **{column: _expression(table, column) for column in also}}
+    shown = ", ".join(f"{sql} AS {column}" for column, sql in told.items())
     conditions = _conditions(table, wanted, statement)
-    final_first = f"ifNull({table.column('outcome')}, '') = 'unknown', Duration DESC"
+    final_first = _FINAL_FIRST.format(outcome=table.column("outcome"))
     statement.sql = (
         f"SELECT {shown} FROM {table.name} WHERE {conditions} "
         f"ORDER BY time{order}, trace_id, span_id, {final_first} LIMIT 1 BY trace_id, span_id"

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from keytrail import semconv
 from keytrail.journal.columns import COLUMNS
 from keytrail.sources.source import USE_COLUMNS, CannotAnswer
-from keytrail.sources.spans import NAMES
+from keytrail.sources.spans import FINGERPRINT, NAMES
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
 _NEEDED: Final = {
     *("Timestamp", "TraceId", "SpanId", "ParentSpanId", "ServiceName", "SpanAttributes"),
@@ -35,8 +35,8 @@ _PREVIOUS: Final = "KeytrailPreviousHash"
 _SPAN: Final = "KeytrailSpan"
 _NUMBER: Final = "KeytrailClientNumber"
 _REST: Final = "KeytrailRest"
-_NAMED: Final = "KeytrailNamed"
-ADDED: Final = frozenset({*MATERIALIZED.values(), _PREVIOUS, _SPAN, _NUMBER, _REST, _NAMED})
+_OTHER_KEYS: Final = "KeytrailOtherKeys"
+ADDED: Final = frozenset({*MATERIALIZED.values(), _PREVIOUS, _SPAN, _NUMBER, _REST, _OTHER_KEYS})
 """Every column that the migration adds."""
 
 IN_REST: Final = (
@@ -67,6 +67,8 @@ class Table:
     """The columns of the migration that are there."""
     forgets: bool
     """Old spans are dropped."""
+    doubts_keys: bool = False
+    """What is no fingerprint is no key; to look at each takes time."""
 
     def attribute(self, name: str) -> str:
         """Return an attribute as text that may be null."""
@@ -92,6 +94,9 @@ class Table:
 
     def column(self, column: str) -> str:
         """Return a column of a use: text, number or moment, null where there is none."""
+        if column == "key" and self.doubts_keys:
+            told = replace(self, doubts_keys=False).column("key")
+            return f"if(match(ifNull({told}, ''), '^{FINGERPRINT.pattern}$'), {told}, NULL)"
         if self.has_own(column):
             return f"nullIf({MATERIALIZED[column]}, '')"
         if column in _OWN:
@@ -135,12 +140,15 @@ class Table:
 
     @property
     def has_named(self) -> bool:
-        """Tell whether it is quickly told which spans name a key beside their own."""
-        return _NAMED in self.added
+        """Tell whether it is quickly told which spans name a key beside their own.
+
+        Presented with it, redacted, or their own under the pepper before; or a public id like one.
+        """
+        return _OTHER_KEYS in self.added
 
     def names(self, parameter: str) -> str:
         """Return the condition that a span names any of some keys; asks for ``has_named``."""
-        return f"hasAny({_NAMED}, {parameter})"
+        return f"hasAny({_OTHER_KEYS}, {parameter})"
 
     def has_own(self, column: str) -> bool:
         """Tell whether the migration gave this column of a use one of its own."""
@@ -185,7 +193,27 @@ _OWN: Final = {
 }
 
 
-def read_table(name: str, where: str, described: Mapping[str, str], engine: str) -> Table:
+class Name(NamedTuple):
+    """The name of a table."""
+
+    database: str
+    """Empty where it is the one that was connected to."""
+    table: str
+
+    @property
+    def quoted(self) -> str:
+        """As SQL has it."""
+        return ".".join(_quoted(part) for part in self if part)
+
+
+def names(text: str) -> Iterator[Name]:
+    """Yield the tables that may be meant: a point may be in either name, or between the two."""
+    yield Name("", text)
+    points = (place for place, letter in enumerate(text) if letter == ".")
+    yield from (Name(text[:point], text[point + 1 :]) for point in points)
+
+
+def read_table(name: Name, where: str, described: Mapping[str, str], engine: str) -> Table:
     """Return the table that is ``described``: column → type.
 
     Raises:
@@ -194,20 +222,15 @@ def read_table(name: str, where: str, described: Mapping[str, str], engine: str)
     missing = _NEEDED - described.keys()
     if missing:
         raise CannotAnswer(
-            f"{name} in {where} has no column {min(missing)}"
+            f"{'.'.join(filter(None, name))} in {where} has no column {min(missing)}"
             "\nhint: name the table of the Collector's ClickHouse exporter by ?table="
         )
     return Table(
-        name=quoted(name),
+        name=name.quoted,
         is_json=described["SpanAttributes"].startswith(("JSON", "Object")),
         added=ADDED & described.keys(),
         forgets=" TTL " in engine,
     )
-
-
-def quoted(name: str) -> str:
-    """Return the name of a table, perhaps with its database, as SQL has it."""
-    return ".".join(map(_quoted, name.split(".")))
 
 
 def _literal(text: str) -> str:
