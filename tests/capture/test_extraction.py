@@ -385,6 +385,8 @@ def test_the_text_of_an_array_is_no_key() -> None:
     read = READER.incoming(make_view(("authorization", b"Bearer " + text)))
     assert read.facts.keys == ()
     assert _secrets(read) == {(text, None), (KEY, None), (K2.encode(), None)}
+    with_scheme = f'["Bearer {K1}"]'.encode()
+    assert READER.incoming(make_view(("authorization", with_scheme))).facts.keys == ()
 
 
 @pytest.mark.parametrize("filler", [b"a&", b"a=b&", b"key=1&"])

@@ -70,6 +70,8 @@ FORMS: dict[str, Callable[[str], dict[str, Any]]] = {
     "Bearer": lambda key: authorization(f"Bearer {key}"),
     "bearer": lambda key: authorization(f"bearer  {key}"),
     "ApiKey": lambda key: authorization(f"ApiKey {key}"),
+    "Bearer twice": lambda key: authorization(f"Bearer bearer {key}"),
+    "Bearer, joined with another line": lambda key: authorization(f"Bearer {key}, Basic dTpw"),
     "Basic, as password": lambda key: authorization(f"Basic {b64(f'user:{key}')}"),
     "query": lambda key: {"url.query": f"a=1&api_key={quote(key, safe='')}&b=2"},
     "query in capitals": lambda key: {"url.full": f"https://h/p?API_KEY={quote(key, safe='')}"},
@@ -308,6 +310,7 @@ TOLD: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     ),
 }
 NO_KEY = {
+    "a list with a scheme as text": {"http.request.header.authorization": f'["Bearer {K1}"]'},
     "empty": header(""),
     "blank": header("  "),
     "no value": {"http.request.header.x-api-key": []},
@@ -343,6 +346,10 @@ def hashes(*keys: str) -> dict[str, Any]:
 SEVERAL: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "one": (header(K1), hashes(K1)),
     "two values of a header": ({"http.request.header.x-api-key": [K1, K2]}, hashes(K1, K2)),
+    "a number in a list": (
+        {"http.request.header.x-api-key": [1234567890123456]},
+        hashes("1234567890123456"),
+    ),
     "the same twice": ({"http.request.header.x-api-key": [K1, K1]}, hashes(K1)),
     "Authorization before another header": (
         {**header(K2), **authorization(f"Bearer {K1}")},

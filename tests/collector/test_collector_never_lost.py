@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import random
 import subprocess
@@ -223,6 +224,27 @@ def test_what_stands_behind_a_torn_request_is_replayed(tmp_path: Path) -> None:
         told = "keytrail: audit.jsonl:1 is no request, or torn; what is whole of it was sent\n"
         assert replay(tmp_path, destination, told=told) == "50 spans in 1 requests\n"
         assert destination.span_ids() == [f"{number:016x}" for number in range(51, 101)]
+
+
+def test_packed_files_are_replayed(tmp_path: Path) -> None:
+    """What somebody packed to save room is sent too; one that breaks off is named."""
+    with auditing(tmp_path, "http://127.0.0.1:9") as running:
+        send(running, 100)
+    journal = tmp_path / "state" / "journal"
+    packed = gzip.compress((journal / "audit.jsonl").read_bytes())
+    (journal / "audit.jsonl").unlink()
+    (journal / "audit-2026-01-01T00-00-00.000-size.jsonl.gz").write_bytes(packed)
+    with receiver() as destination:
+        assert replay(tmp_path, destination) == "100 spans in 2 requests\n"
+        assert destination.span_ids() == [f"{number:016x}" for number in range(1, 101)]
+    (journal / "audit-2026-01-01T00-00-00.000-size.jsonl.gz").write_bytes(packed[:40])
+    with receiver() as destination:
+        replay(
+            tmp_path,
+            destination,
+            told="keytrail: audit-2026-01-01T00-00-00.000-size.jsonl.gz:1 is no request, or torn; "
+            "what is whole of it was sent\n",
+        )
 
 
 def test_a_replay_bears_a_collector_that_goes_on_writing(tmp_path: Path) -> None:

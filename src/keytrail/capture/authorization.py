@@ -52,7 +52,7 @@ def parse_authorization(value: bytes, user_is_key: UserIsKey) -> Credential:
     """
     value = _innermost(value)
     words = value.split(None, 1)
-    if len(words) < 2 or b"," in words[0]:
+    if len(words) < 2 or b"," in words[0] or value.startswith(b'["'):
         return _whole(b"" if _is_scheme(value.lower()) else value)
     scheme, rest = words[0].lower(), words[1]
     if scheme in SCHEMES:

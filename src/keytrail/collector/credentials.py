@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 KEY: Final = 'span.cache["key"]'
 VALUE: Final = 'span.cache["value"]'
 _PARAMETERS: Final = pattern(r'^[0-9A-Za-z_-]+\s*="')
-_CREDENTIAL: Final = pattern(r"\bCredential=(?P<key>[^/,\s]+)")
+_CREDENTIAL: Final = pattern(r'\bCredential\s*=\s*"?(?P<key>[^/,\s"]+)')
 _AWS_KEY_ID: Final = pattern(r"^(?P<key>[^:]+):")
 
 
@@ -42,12 +42,15 @@ def authorization() -> list[str]:
     """As ``capture.authorization.parse_authorization``."""
     value = VALUE
     scheme, rest = 'span.cache["split"]["scheme"]', 'span.cache["split"]["rest"]'
-    two_words = r"(?s)^(?P<scheme>\S+)\s+(?P<rest>.+)$"
+    two_words = r"(?s)^(?P<scheme>[^\s,\[][^\s,]*)\s+(?P<rest>.+)$"
     known = any_of([*_schemes(), "basic", *_keyless(), *known_names.SIGNING_SCHEMES.values()])
     lone = rf"^(?i:{known})$"
     passes = any_of(_schemes())
     no_token = any_of(["basic", *_keyless(), *known_names.SIGNING_SCHEMES.values()])
+    next_line = rf"(?is),[ \t]*(?:{any_of([*_schemes(), 'basic'])})[ \t]+[^\s=].*$"
+    inner = rf"(?i)^(?:(?:{passes})\s+)+"
     return [
+        f'replace_pattern({value}, {pattern(next_line)}, "") where {value} != nil',
         f'set(span.cache["split"], ExtractPatterns({value}, {pattern(two_words)})) '
         f"where {value} != nil",
         f"set({KEY}, {value}) where {value} != nil and {scheme} == nil "
@@ -59,6 +62,8 @@ def authorization() -> list[str]:
         f'set(span.cache["scheme"], "{semconv.OTHER}") where span.cache["name"] != nil',
         f'set(span.cache["scheme"], span.cache["name"]) where span.cache["name"] != nil '
         f'and IsMatch(span.cache["name"], {pattern(f"^(?:{passes})$")})',
+        f'replace_pattern({KEY}, {pattern(inner)}, "") where {KEY} != nil and '
+        f'span.cache["scheme"] != "none" and span.cache["scheme"] != "{semconv.OTHER}"',
         f'set(span.cache["type"], "opaque") where {KEY} != nil',
         *_parameters(rest),
         *_basic(rest),

@@ -121,7 +121,7 @@ def _header(name: str) -> list[Group]:
 def _value(name: str, there: Iterable[str], index: int) -> list[str]:
     in_authorization = name in known_names.AUTHORIZATION
     read = [
-        f"set({VALUE}, {place}[{index}]) where IsList({place}) and Len({place}) > {index}"
+        f"set({VALUE}, String({place}[{index}])) where IsList({place}) and Len({place}) > {index}"
         for place in there
     ]
     texts = [f"set({VALUE}, {place}) where IsString({place})" for place in there]

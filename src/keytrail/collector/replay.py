@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import time
+import zlib
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from os.path import sameopenfile
@@ -19,6 +21,8 @@ if TYPE_CHECKING:
     from io import BufferedReader
 
 FILES: Final = "audit*.jsonl"
+PACKED: Final = f"{FILES}.gz"
+"""What somebody made of files that are not written any more."""
 NEWEST: Final = "audit.jsonl"
 _BEGINNING: Final = b'{"resourceSpans":'
 _RETRIED: Final = frozenset({429, 502, 503, 504})
@@ -33,7 +37,10 @@ class Replayed:
     spans: int = 0
     requests: int = 0
     unreadable: list[str] = field(default_factory=list)
-    """``file:line`` of lines that are no request, or that something stands before."""
+    """``file:line`` of lines that are no request, or that something stands before.
+
+    A packed file that cannot be unpacked to its end is named by the line at which it breaks off.
+    """
 
 
 def replay(
@@ -54,7 +61,7 @@ def replay(
     found = False
     for file in _files(journal):
         found = True
-        for number, line in enumerate(file, 1):
+        for number, line in enumerate(_lines(file), 1):
             chosen = _chosen(line, begin, end)
             if chosen is None:
                 done.unreadable.append(f"{Path(file.name).name}:{number}")
@@ -120,11 +127,24 @@ def _files(journal: Path) -> Iterator[BufferedReader]:
         newest: list[BufferedReader] = []
         with suppress(FileNotFoundError):
             newest.append(held.enter_context((journal / NEWEST).open("rb")))
-        for path in sorted(set(journal.glob(FILES)) - {journal / NEWEST}):
+        older = {*journal.glob(FILES), *journal.glob(PACKED)} - {journal / NEWEST}
+        for path in sorted(older):
             with suppress(FileNotFoundError), path.open("rb") as file:
                 if not any(sameopenfile(file.fileno(), one.fileno()) for one in newest):
                     yield file
         yield from newest
+
+
+def _lines(file: BufferedReader) -> Iterator[bytes]:
+    """Yield the lines of a file, unpacked; what cannot be unpacked is a line that is no request."""
+    if not file.name.endswith(".gz"):
+        yield from file
+        return
+    try:
+        with gzip.GzipFile(fileobj=file) as unpacked:
+            yield from unpacked
+    except (OSError, EOFError, zlib.error):
+        yield b""
 
 
 def _behind_what_is_torn(line: bytes) -> bytes:
