@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import threading
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from keytrail import faults
@@ -120,17 +121,25 @@ def _activate(settings: Settings) -> _Active:
 
 
 def _install_taps(active: _Active) -> None:
-    inner = dict.fromkeys(inner_span_tap.MODULES, inner_span_tap.__name__)
-    for module, adapter in (*TAPS.items(), *inner.items()):
-        when_imported(module, active, _tapping(adapter))
+    for module, adapter in TAPS.items():
+        when_imported(module, active, _tapping(partial(_install_adapter, adapter)))
+    for module in inner_span_tap.MODULES:
+        when_imported(module, active, _tapping(inner_span_tap.install))
 
 
-def _tapping(adapter: str) -> Callable[[_Active, ModuleType], None]:
+def _install_adapter(adapter: str, wire: TappedWire, _: ModuleType) -> list[Tap]:
+    installed: list[Tap] = importlib.import_module(adapter).install(wire)
+    return installed
+
+
+def _tapping(
+    install: Callable[[TappedWire, ModuleType], list[Tap]],
+) -> Callable[[_Active, ModuleType], None]:
     def tap(active: _Active, module: ModuleType) -> None:
         if active.ended:
             return
         try:
-            active.taps += importlib.import_module(adapter).install(active.wire)
+            active.taps += install(active.wire, module)
         except Exception as error:  # noqa: BLE001 - the application's import goes on
             faults.report(f"tap.{module.__name__}", error)
 
