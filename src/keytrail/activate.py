@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import importlib
+import os
 import threading
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
+
+from opentelemetry.sdk.environment_variables import OTEL_SDK_DISABLED
 
 from keytrail import faults
 from keytrail.capture.adapters import inner_span_tap
@@ -110,6 +113,7 @@ def active_audit() -> Audit | None:
 def _activate(settings: Settings) -> _Active:
     audit = Audit(settings)
     _say_where_the_pepper_is(audit)
+    _say_whether_there_are_spans()
     adoption = Adoption(audit)
     adoption.adopt()
     active = _Active(audit, TappedWire(audit), adoption, Ending(audit, adoption))
@@ -157,6 +161,15 @@ def _say_where_the_pepper_is(audit: Audit) -> None:
         faults.logger.warning(
             "no KEYTRAIL_PEPPER is set and none could be stored: "
             "fingerprints of this process compare with no other's"
+        )
+
+
+def _say_whether_there_are_spans() -> None:
+    if os.environ.get(OTEL_SDK_DISABLED, "").strip().lower() == "true":
+        faults.logger.warning(
+            "%s is set: there are no spans, so no incoming key is seen\n"
+            "hint: unset it; OTEL_TRACES_EXPORTER=none exports nothing and keeps the audit",
+            OTEL_SDK_DISABLED,
         )
 
 

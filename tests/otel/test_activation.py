@@ -255,6 +255,20 @@ def test_a_relative_home_stays_where_it_was(
     assert said == ["KEYTRAIL_HOME: nobody knows the home directory that ~ stands for"]
 
 
+def test_an_sdk_that_is_off_is_told(
+    home: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """No request is seen then, which must not be so without a word."""
+    monkeypatch.setenv("OTEL_SDK_DISABLED", "True")
+    _instrument(home)
+    _serve(TracerProvider(shutdown_on_exit=False))
+    assert _uses(home) == []
+    assert caplog.messages == [
+        "OTEL_SDK_DISABLED is set: there are no spans, so no incoming key is seen\n"
+        "hint: unset it; OTEL_TRACES_EXPORTER=none exports nothing and keeps the audit"
+    ]
+
+
 def test_instrument_twice_is_instrument_once(home: Path) -> None:
     """The second call changes nothing."""
     _instrument(home)
