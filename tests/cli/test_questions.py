@@ -149,7 +149,7 @@ def test_flow_and_compare_answer_too() -> None:
         ("ftp://host", "no source can read 'ftp' addresses\nhint: give an address such as "),
         ("jaeger+http://", "no source can read 'jaeger+http' addresses\n"),
         ("no/profile", "this is neither an address nor a profile\n"),
-        ("nobody", ": no profile 'nobody' with a 'url'\n"),
+        ("nobody", ": no profile of this name with a 'url'\n"),
         (
             "jaeger+http://127.0.0.1:9",
             "jaeger at 127.0.0.1:9 cannot be reached: connection refused\n",

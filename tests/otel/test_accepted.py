@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from http.server import BaseHTTPRequestHandler
 from typing import Any
 
 import pytest
@@ -10,11 +11,11 @@ import requests
 from opentelemetry import propagate
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 from opentelemetry.sdk.trace import SpanLimits, TracerProvider
-from opentelemetry.sdk.trace.export import BatchSpanProcessor
+from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExportResult
 from opentelemetry.trace import SpanKind
 
 import keytrail
-from journal.journal_kit import Receiver, receiving
+from journal.journal_kit import Receiver, make_span, receiving
 from keytrail import faults
 from keytrail.activate import active_audit
 from keytrail.journal.accounting import Snapshot
@@ -22,6 +23,7 @@ from keytrail.journal.overheard import overhear
 from keytrail.settings import Secret, Settings
 from support.carriers import wsgi_carrier
 from support.cases import F1, PEPPER
+from support.servers import body_of, listening
 from support.sink import Sink, otlp_sink
 
 NUMBER = 20
@@ -138,3 +140,25 @@ def test_an_exporter_that_cannot_be_heard_is_not_believed(monkeypatch: pytest.Mo
     session.hooks = {"response": print}
     assert not overhear(OTLPSpanExporter(session=session))
     assert session.hooks == {"response": print}
+
+
+class _BreaksOff(BaseHTTPRequestHandler):
+    def do_POST(self) -> None:
+        body_of(self)
+        self.wfile.write(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf")
+        self.close_connection = True
+
+    def log_message(self, *_: Any) -> None:
+        pass
+
+
+def test_an_answer_that_breaks_off_is_as_it_was_for_who_is_overheard(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """To be heard makes no success of what the exporter meets as a failure."""
+    monkeypatch.setattr(faults, "reraise", False)
+    with listening(_BreaksOff) as port:
+        exporter = OTLPSpanExporter(endpoint=f"http://127.0.0.1:{port}/v1/traces", timeout=1)
+        assert exporter.export([make_span(1)]) is SpanExportResult.FAILURE
+        assert overhear(exporter)
+        assert exporter.export([make_span(1)]) is SpanExportResult.FAILURE

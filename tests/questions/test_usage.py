@@ -86,7 +86,13 @@ def test_the_first_price_that_fits_is_the_cost(home: Path, tmp_path: Path) -> No
     ("text", "message"),
     [
         ("currency = ", "not TOML (at "),
-        ('currency = "EUR"\n[[prices]]\nper_use = nan', "price 1: 'per_use' is not a number of at"),
+        ('currency = "EUR"\n[[prices]]\nper_use = nan', "price 1: 'per_use' is not a number from "),
+        ('currency = "EUR"\n[[prices]]\nper_use = 1e400', "price 1: 'per_use' is not a number"),
+        ('currency = " "\n[[prices]]\nper_use = 1', "no 'currency' or no [[prices]]\nhint: see "),
+        (
+            'currency = "EUR"\n[[price]]\nper_use = 1\n[[prices]]\nper_use = 2',
+            "there is more than 'currency' and [[prices]]\nhint: is a name misspelt?",
+        ),
         (
             'currency = "EUR"\n[[prices]]\nprovider = "openai"',
             "price 1: no price\nhint: give per_use or per_second, which may be 0",
@@ -98,7 +104,7 @@ def test_the_first_price_that_fits_is_the_cost(home: Path, tmp_path: Path) -> No
         ("", "no 'currency' or no [[prices]]\nhint: see docs/questions.md"),
         (
             'currency = "EUR"\n[[prices]]\nper_use = -1',
-            "price 1: 'per_use' is not a number of at least 0",
+            "price 1: 'per_use' is not a number from 0 to 1,000,000,000,000",
         ),
         (
             'currency = "EUR"\n[[prices]]\nplanet = "earth"\nper_use = 1',

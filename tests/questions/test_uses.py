@@ -146,6 +146,13 @@ def test_today_begins_at_midnight_utc(home: Path) -> None:
     assert [row[0] for row in yesterday] == [*times[:3]]
 
 
+@pytest.mark.parametrize("client", ["192.0.2.0/24", "::ffff:192.0.2.0/120", "::ffff:192.0.2.1"])
+def test_an_ipv4_address_may_be_written_within_ipv6(home: Path, client: str) -> None:
+    """As servers that listen on both write it, and people who copy it from them."""
+    write(home, use(0, client="::ffff:192.0.2.1"), use(1, client="192.0.2.1"), use(2, client="::1"))
+    assert len([*uses(LocalSource(home), client=client).rows]) == 2
+
+
 @pytest.mark.parametrize(
     ("filters", "message"),
     [
@@ -165,6 +172,10 @@ def test_today_begins_at_midnight_utc(home: Path) -> None:
         ),
         (
             {"status": K1},
+            "--status: this cannot be read\nhint: give a status such as 404, 4xx or 400-499",
+        ),
+        (
+            {"status": "499-400"},
             "--status: this cannot be read\nhint: give a status such as 404, 4xx or 400-499",
         ),
         ({"trace": K1}, "--trace: this cannot be read\nhint: give a trace id of 32 hex digits"),

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import html
+import json
 import secrets
+from urllib.parse import quote
 
 import pytest
 from hypothesis import given
@@ -166,3 +169,41 @@ def test_a_caller_cannot_erase_its_own_address() -> None:
     assert redactor.attributes({"client.address": "x-203.0.113.9"}, TRACE) == {
         "client.address": "x-REDACTED"
     }
+
+
+ODD = "zq4f9a2c7e+/= 8b1d\"'\\&%6053x"
+NESTED = {
+    "JSON in JSON in JSON": lambda key: json.dumps(json.dumps(json.dumps({"v": key}))),
+    "repr of a repr": lambda key: repr(repr({"v": key})),
+    "HTML": lambda key: html.escape(f'<a title="{html.escape(key)}">'),
+    "HTML in JSON": lambda key: json.dumps(html.escape(key)),
+    "URL in HTML": lambda key: html.escape(f"/x?a=1&v={quote(key)}"),
+}
+
+
+@pytest.mark.parametrize("nested", NESTED)
+def test_key_is_found_however_often_it_was_escaped(nested: str) -> None:
+    """Quotes, backslashes and ampersands in a key do not hide it in texts within texts."""
+    memory = KeyMemory()
+    remember(memory, ODD)
+    passed = Redactor(SensitiveNames(), memory).text(f"see {NESTED[nested](ODD)} there")
+    assert "REDACTED" in passed
+    assert not [ODD[at : at + 8] for at in range(len(ODD) - 7) if ODD[at : at + 8] in passed]
+
+
+@pytest.mark.parametrize("behind", ["...", "'", "\n", " and more", "", "…"])
+def test_key_that_was_cut_off_goes(behind: str) -> None:
+    """What a log's format or a limit left of a key is taken for it, from twelve bytes on."""
+    memory = KeyMemory()
+    remember(memory, K1)
+    redactor = Redactor(SensitiveNames(), memory)
+    assert redactor.text(f"see {K1[:16]}{behind}") == f"see REDACTED{behind}"
+    assert redactor.text(f"see {K1[:9]}{behind} there") == f"see {K1[:9]}{behind} there"
+
+
+def test_key_that_begins_like_a_known_one_stays() -> None:
+    """Only what is cut off counts, not another key of the same maker."""
+    memory = KeyMemory()
+    remember(memory, K1)
+    other = f"{K1[:14]}zzzzzzzz"
+    assert Redactor(SensitiveNames(), memory).text(f"see {other}") == f"see {other}"

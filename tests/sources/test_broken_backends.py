@@ -219,6 +219,18 @@ def test_an_option_that_means_nothing_is_told(address: str, message: str) -> Non
     assert str(caught.value).startswith(message)
 
 
+def test_a_tenant_that_is_no_text_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With its profile; what is no profile is not repeated: it may be a key, given by mistake."""
+    profiles = tmp_path / "sources.toml"
+    profiles.write_text('[audit]\nurl = "tempo+http://h"\ntenant = ["a"]\n')
+    monkeypatch.setenv("KEYTRAIL_SOURCES", str(profiles))
+    with pytest.raises(CannotAnswer, match="audit: 'tenant' is no text\nhint: such as"):
+        connect(Settings(), "audit")
+    with pytest.raises(CannotAnswer) as caught:
+        connect(Settings(), K1)
+    assert K1 not in str(caught.value)
+
+
 def test_a_header_is_sent_without_the_newline_of_its_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -14,6 +14,7 @@ from keytrail.journal.aftermath import alone, keep_refused
 from keytrail.journal.segment import segments
 from keytrail.store import erasing, manifest
 from keytrail.store.erasing import Erased, Target, erase
+from keytrail.store.errors import StoreError
 from keytrail.store.sealing import seal
 from keytrail.store.verifying import verify
 from store.sealing_kit import SIGNER, paths_of, rows_of
@@ -151,6 +152,22 @@ def test_a_segment_that_is_delivered_while_it_is_looked_through_holds_nothing(
 
     monkeypatch.setattr(erasing, "segments", listed)
     assert _erase(home, _client(ADDRESS)) == Erased(0, 0, ())
+
+
+@pytest.mark.parametrize("left", [None, 0, 100])
+@pytest.mark.parametrize("only_count", [True, False])
+def test_what_cannot_be_searched_is_told(home: Path, left: int | None, *, only_count: bool) -> None:
+    """A sealed file that is missing or cut may hold what is to go: nothing is said to be erased."""
+    write(home, use(0), use(1))
+    seal(home, SIGNER)
+    (path,) = home.glob("sealed/*.parquet")
+    if left is None:
+        path.unlink()
+    else:
+        os.truncate(path, left)
+    with pytest.raises(StoreError, match=r"(?s)cannot be searched: .*\nhint: nothing was erased"):
+        erase(home, SIGNER, Target("key", fingerprint=F1), only_count=only_count)
+    assert manifest.read(home).entries[-1].event == "seal"
 
 
 def test_counting_changes_nothing(home: Path) -> None:

@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 
+from keytrail.questions import uses
+from keytrail.sources import LocalSource
 from keytrail.store import manifest, sealed
 from keytrail.store.errors import StoreError
 from keytrail.store.live import Gap
@@ -255,6 +257,31 @@ def test_a_missing_sealed_file_is_told(home: Path) -> None:
     with closing(Store(home)) as store:
         assert store.condition.damaged == (str(gone),)
         assert store.all("SELECT path FROM uses") == [("/orders/1",)]
+
+
+@pytest.mark.parametrize("left", [0, 1, 2])
+@pytest.mark.parametrize("torn", [b"", b'{"seq":'])
+def test_a_manifest_that_lacks_lines_is_told(home: Path, left: int, torn: bytes) -> None:
+    """What it lists is the answer, which does not look whole: the home was copied in part."""
+    for number in range(2):
+        write(home, use(number, time=T0 + number * DAY), name=f"{number}.ndjson")
+        seal(home, SIGNER)
+    path = home / manifest.NAME
+    path.write_bytes(b"".join(path.read_bytes().splitlines(keepends=True)[:left]) + torn)
+    with closing(Store(home)) as store:
+        assert store.condition.cut == (str(path),)
+        assert store.all("SELECT count(*) FROM uses") == [(max(0, left - 1),)]
+
+
+def test_a_part_of_a_home_without_any_manifest_is_told(home: Path) -> None:
+    """Its sealed files are of nobody knows what, and no answer without them looks whole."""
+    write(home, use(0))
+    seal(home, SIGNER)
+    for path in home.glob("manifest*"):
+        path.unlink()
+    found = uses(LocalSource(home))
+    assert (list(found.rows), found.completeness.worth) == ([], "bounded")
+    assert any(f"{home}/manifest.ndjson lacks lines" in told for told in found.completeness.reasons)
 
 
 def test_the_homes_of_many_services_are_read_as_one(tmp_path: Path) -> None:

@@ -60,9 +60,14 @@ def took_all() -> bool:
     return answer is None or (answer.meaning == "taken" and not answer.rejected)
 
 
-@faults.guarded("journal.overheard", None)
 def _hear(response: requests.Response, *_: Any, **__: Any) -> None:
+    """Hear an answer; one that breaks off raises here what the exporter would meet itself."""
+    _understand(response, response.content)
+
+
+@faults.guarded("journal.overheard", None)
+def _understand(response: requests.Response, body: bytes) -> None:
     if response.request.method == "POST":
-        _answer.set(of_http(response.status_code, response.headers, response.content))
+        _answer.set(of_http(response.status_code, response.headers, body))
     else:
         _answer.set(Answer("closed", "redirected"))  # what follows takes nothing with it

@@ -29,6 +29,8 @@ _A_STATUS: Final = "a status such as 404, 4xx or 400-499"
 _EQUAL: Final = ("service", "host", "direction", "outcome", "owner", "provider")
 _OTHERWISE: Final = frozenset({"time", "key", "findings", "duration"})
 """Columns whose values nobody types; they have filters of their own."""
+_MAPPED: Final = 96
+"""Bits before an IPv4 address that is written within IPv6."""
 _TRACE_ID: Final = re.compile(r"[0-9a-f]{32}")
 
 
@@ -170,7 +172,12 @@ def _choice(name: str, text: str | None, choices: Sequence[str]) -> None:
 
 
 def _network(text: str) -> Network:
-    return ipaddress.ip_network(text, strict=False)
+    """Read an IPv4 network also where it is written within IPv6, as clients' addresses are."""
+    network = ipaddress.ip_network(text, strict=False)
+    within = getattr(network.network_address, "ipv4_mapped", None)
+    if within is None or network.prefixlen < _MAPPED:
+        return network
+    return ipaddress.ip_network((within, network.prefixlen - _MAPPED), strict=False)
 
 
 def _statuses(text: str) -> tuple[int, int]:
@@ -179,7 +186,10 @@ def _statuses(text: str) -> tuple[int, int]:
         raise ValueError
     if found["hundreds"]:
         return int(found["hundreds"]) * 100, int(found["hundreds"]) * 100 + 99
-    return int(found["one"] or found["low"]), int(found["one"] or found["high"])
+    low, high = int(found["one"] or found["low"]), int(found["one"] or found["high"])
+    if low > high:
+        raise ValueError
+    return low, high
 
 
 def _trace_ids(text: str) -> tuple[str, ...]:

@@ -34,6 +34,8 @@ _CONDITIONS: Final = frozenset(
         *("service", "route", "host", "method", "direction", "outcome"),
     }
 )
+_MOST: Final = 10**12
+"""What a use, or a second of it, may cost: sums stay numbers that JSON can hold."""
 _RATES: Final = ("per_use", "per_second")
 
 
@@ -75,8 +77,12 @@ def read_prices(path: Path) -> Prices:
     """
     content = read_toml(path, QuestionError, parse_float=Decimal)
     currency, tables = content.get("currency"), content.get("prices")
-    if not isinstance(currency, str) or not isinstance(tables, list):
+    if not (isinstance(currency, str) and currency.strip() and isinstance(tables, list)):
         raise QuestionError(f"{path}: no 'currency' or no [[prices]]\nhint: see docs/questions.md")
+    if content.keys() - {"currency", "prices"}:
+        raise QuestionError(
+            f"{path}: there is more than 'currency' and [[prices]]\nhint: is a name misspelt?"
+        )
     prices = [_price(f"{path}: price {n}", table) for n, table in enumerate(tables, 1)]
     _check_order(path, prices)
     return Prices(currency, tuple(prices))
@@ -110,6 +116,6 @@ def _price(where: str, table: Any) -> Price:
 def _rate(where: str, fields: dict[str, Any], name: str) -> Decimal:
     rate = fields.pop(name, 0)
     is_number = isinstance(rate, (int, Decimal)) and not isinstance(rate, bool)
-    if not is_number or not Decimal(rate).is_finite() or rate < 0:
-        raise QuestionError(f"{where}: {name!r} is not a number of at least 0")
+    if not is_number or not Decimal(rate).is_finite() or not 0 <= rate <= _MOST:
+        raise QuestionError(f"{where}: {name!r} is not a number from 0 to {_MOST:,}")
     return Decimal(rate)

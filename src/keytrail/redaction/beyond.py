@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-LONGEST: Final = 8 * 1024
+LONGEST: Final = 32 * 1024
 """Bytes after which what could end a value is not waited for any more."""
 _MOST_LINES: Final = 256
 _MOST_WORDS: Final = 16
@@ -25,6 +25,7 @@ _NEXT_LINE: Final = re.compile(
 )
 _AFTER_BACKSLASH: Final = re.compile(rb"[ \t]*\\?\r?\n[ \t]*[^\s\"'\\]+")
 """A shell's line break inside of a word or of quotes."""
+_UNFINISHED: Final = re.compile(rb"\\\Z|^(?i:bearer|basic|token|dpop)\Z")
 _WORD: Final = re.compile(rb"\w")
 _DIGIT: Final = re.compile(rb"[0-9]")
 _CLOSES_LINE: Final = re.compile(rb"[ \t]*[,;)\]}]*[ \t]*(?:\r?\n|\Z)")
@@ -83,7 +84,9 @@ def is_open(data: bytes, name: int, start: int, end: int) -> bool:
     quote = data[start : start + 1]
     if quote in (b"'", b'"') and 0 <= line_end <= end + 1:
         return data.find(quote, start + 1) < 0
-    return rest in (b"\n", b"\r\n", b"=\n", b"=\r\n")
+    is_last = rest in (b"\n", b"\r\n", b"=\n", b"=\r\n")
+    unfinished = _UNFINISHED.search(data[start:end]) is not None
+    return is_last and (unfinished or _line_is_wide(data, name, end))
 
 
 def _continued_end(data: bytes, name: int, start: int, end: int) -> int:
@@ -93,7 +96,7 @@ def _continued_end(data: bytes, name: int, start: int, end: int) -> int:
     line = _line_start(data, name)
     outer = _INDENTATION.match(data, line)
     indentation = 0 if outer is None else len(outer[0])
-    wide = end - line >= _WIDE
+    wide = _line_is_wide(data, name, end)
     for _ in range(_MOST_LINES):
         following = _NEXT_LINE.match(data, end)
         if following is None or not (
@@ -140,6 +143,10 @@ def _trimmed(data: bytes, start: int, end: int) -> tuple[int, int]:
     lines = data[start:end]
     first = start + len(lines) - len(lines.lstrip())
     return first, max(first, start + len(lines.rstrip()))
+
+
+def _line_is_wide(data: bytes, name: int, end: int) -> bool:
+    return end - _line_start(data, name) >= _WIDE
 
 
 def _line_start(data: bytes, at: int) -> int:

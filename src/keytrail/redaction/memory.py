@@ -85,7 +85,7 @@ class KeyMemory:
             if known is not None and known.fingerprint == fingerprint:
                 self._ring.move_to_end(value)
                 return known
-        if not SHORTEST_IN_RING <= len(value) <= LONGEST or _ORDINARY.fullmatch(value):
+        if not SHORTEST_IN_RING <= len(value) <= LONGEST or reads_ordinary(value):
             return Remembered(value[: LONGEST + 1], fingerprint)
         with _guard:
             known = self._ring[value] = Remembered(value, fingerprint)
@@ -154,6 +154,11 @@ class KeyMemory:
             if self._recent is None:
                 self._recent = tuple(self._ring.values())
             return self._recent
+
+
+def reads_ordinary(value: bytes) -> bool:
+    """Tell whether ``value`` is made of what other texts are made of."""
+    return _ORDINARY.fullmatch(value) is not None
 
 
 def _size(keys: Sequence[Remembered]) -> int:

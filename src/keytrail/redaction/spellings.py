@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 from urllib.parse import quote, quote_plus
 
-from keytrail.redaction.memory import SHORTEST_IN_RING
+from keytrail.redaction.memory import SHORTEST_IN_RING, reads_ordinary
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -30,6 +30,18 @@ _LEFT_ALONE_BY_CLIENTS: Final = (
 )
 """What URL libraries leave unencoded, from the strictest to the most lenient."""
 _NEVER_ESCAPED: Final = re.compile(rb"[A-Za-z0-9._~-]+")
+_PLAIN: Final = {
+    byte: re.escape(bytes([byte])) for byte in range(128) if _NEVER_ESCAPED.match(bytes([byte]))
+}
+_FIRST_OF_MANY_BYTES: Final = 128
+_AS_NUMBER: Final = (
+    rb"(?:%(?:25)*[0-9A-Fa-f]{2}|\\+(?:u[0-9A-Fa-f]{4}|x[0-9A-Fa-f]{2}|[abfnrtv0])"
+    rb"|&(?:amp;)*(?:[a-z]{2,5}|#[0-9]{1,7}|#[xX][0-9A-Fa-f]{1,6});)"
+)
+"""A character of URLs, of strings in source or JSON, or of HTML."""
+_WORD: Final = re.compile(rb"[A-Za-z0-9_-]")
+_SHORTEST_CUT: Final = 12
+"""So much of a key's beginning tells that it was cut off there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,11 +52,50 @@ class Spelling:
     fingerprint: str | None
     whole_word: bool
     """Counts only where no letter or digit touches it: a short key is part of many words."""
+    plain: bool = False
+    """The key as it is: its beginning alone counts too, and every way to escape the rest."""
 
     @property
     def probe(self) -> bytes:
         """Return what is looked for first."""
         return self.text[:PROBE]
+
+    def end(self, data: bytes, start: int) -> int:
+        """Return where the key ends that begins at ``start``, -1 where it does not stand there."""
+        if data.startswith(self.text, start):
+            return start + len(self.text)
+        if not self.plain or self.whole_word:
+            return -1
+        escaped = None if _NEVER_ESCAPED.fullmatch(self.text) else _escaped(self.text)
+        found = None if escaped is None else escaped.match(data, start)
+        return _cut_off(self.text, data, start) if found is None else found.end()
+
+
+def _cut_off(text: bytes, data: bytes, start: int) -> int:
+    """Return where ``data`` breaks the key off, -1 where too little of it is there to tell it.
+
+    What goes on with other letters is another key that begins alike.
+    """
+    end = start
+    for one, other in zip(text, data[start : start + len(text)], strict=False):
+        if one != other:
+            break
+        end += 1
+    whole_word = _WORD.match(data, end) is None
+    is_told = end - start >= _SHORTEST_CUT and not reads_ordinary(data[start:end])
+    return end if whole_word and is_told else -1
+
+
+def _escaped(text: bytes) -> re.Pattern[bytes]:
+    """Return an expression for the key however often it was escaped, and for whom."""
+    return re.compile(b"".join([_PLAIN.get(byte) or _escapes_of(byte) for byte in text]))
+
+
+def _escapes_of(byte: int) -> bytes:
+    if byte >= _FIRST_OF_MANY_BYTES:
+        return rb"(?:[\x80-\xff]|" + _AS_NUMBER + rb")?"
+    plus = rb"|\+" if byte == ord(" ") else b""
+    return rb"(?:\\*" + re.escape(bytes([byte])) + plus + b"|" + _AS_NUMBER + b")"
 
 
 def spellings(key: Remembered) -> list[Spelling]:
@@ -54,7 +105,7 @@ def spellings(key: Remembered) -> list[Spelling]:
         return []
     short = len(raw) < SHORTEST_IN_RING
     forms = dict.fromkeys((*_plain(raw), *([] if short else _packed(raw))))
-    return [Spelling(form, key.fingerprint, whole_word=short) for form in forms]
+    return [Spelling(form, key.fingerprint, whole_word=short, plain=form == raw) for form in forms]
 
 
 def _plain(raw: bytes) -> Iterator[bytes]:

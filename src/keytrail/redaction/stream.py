@@ -62,7 +62,7 @@ class RedactedStream:
     def finish(self) -> bytes:
         """Return the rest."""
         rest, self._pending = self._pending, b""
-        self.lines += bool(rest or self._before)
+        self.lines += bool(rest or self._before) and not rest.endswith(b"\n")
         return self._lines(rest)
 
     def _lines(self, data: bytes) -> bytes:

@@ -196,10 +196,11 @@ def _end(data: bytes, start: int, form: Spelling) -> int | None:
 
     A text that ends inside it was cut off by a length limit: what is left of the key goes too.
     """
-    end = start + len(form.text)
-    if data.startswith(form.text, start):
+    end = form.end(data, start)
+    if end >= 0:
         return end if not form.whole_word or _stands_alone(data, start, end) else None
-    return len(data) if end > len(data) and form.text.startswith(data[start:]) else None
+    cut_off = start + len(form.text) > len(data) and form.text.startswith(data[start:])
+    return len(data) if cut_off else None
 
 
 def _stands_alone(data: bytes, start: int, end: int) -> bool:

@@ -102,7 +102,7 @@ def read_address(text: str, environ: Mapping[str, str] | None = None) -> Address
     path = _profiles(environ)
     profile = _read(path).get(text)
     if not isinstance(profile, dict) or not isinstance(profile.get("url"), str):
-        raise CannotAnswer(f"{path}: no profile {text!r} with a 'url'\n{_HINT}")
+        raise CannotAnswer(f"{path}: no profile of this name with a 'url'\n{_HINT}")
     return _of_url(profile["url"], {**profile, "where": f"{path}: {text}"}, environ)
 
 
@@ -159,7 +159,9 @@ def _headers(told: Mapping[str, Any], environ: Mapping[str, str]) -> tuple[tuple
     if not isinstance(headers, dict) or not all(isinstance(one, str) for one in headers.values()):
         raise CannotAnswer(f"{_where(told)}'headers' is not a table of texts\n{_HINT}")
     if "tenant" in told:
-        headers = {**headers, "X-Scope-OrgID": str(told["tenant"])}
+        if not isinstance(told["tenant"], str):
+            raise CannotAnswer(f"{_where(told)}'tenant' is no text\nhint: such as \"security\"")
+        headers = {**headers, "X-Scope-OrgID": told["tenant"]}
     return tuple((name, _header(name, value, told, environ)) for name, value in headers.items())
 
 

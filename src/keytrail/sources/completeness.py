@@ -62,6 +62,8 @@ def _bounds(wanted: Filter, home: Path, condition: Condition) -> Iterator[str]:
 def _holes(condition: Condition) -> Iterator[str]:
     if condition.unreadable:
         yield f"{_many(condition.unreadable, 'segment')} cannot be read by this user"
+    for path in condition.cut:
+        yield f"{path} lacks lines, and which sealed files there are: run keytrail verify"
     if condition.damaged:
         yield f"{_many(len(condition.damaged), 'sealed file')} missing or cut: run keytrail verify"
     if condition.bad:

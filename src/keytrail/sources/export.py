@@ -105,7 +105,8 @@ def _telling() -> Iterator[None]:
 
 
 def _missing(store: Store) -> str | None:
-    lost = len(store.condition.damaged) + store.condition.unreadable
+    condition = store.condition
+    lost = len(condition.damaged) + len(condition.cut) + condition.unreadable
     if lost:
         return f"{lost:,} of the journal's files are missing, cut or not to be read by this user"
     return None

@@ -7,35 +7,22 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterator
 
     from keytrail.sources.source import Grouping
 
 
 class _Told(NamedTuple):
-    """A measure of uses."""
-
     sql: str
     reads: tuple[str, ...]
-    of_parts: str | None = None
-    """How it is told of the parts of a group, of which ``sql`` has told under its name; ``None``:
-    as of uses, since a part has one value of the column, and the ``time`` of its newest use."""
 
 
 def _newest(column: str) -> _Told:
     return _Told(f"arg_max({column}, time)", (column, "time"))
 
 
-def _distinct(column: str) -> _Told:
-    return _Told(f"count(DISTINCT {column})", (column,))
-
-
-def _number(measure: str, which: str = "", reads: tuple[str, ...] = ()) -> _Told:
-    return _Told(f"count(*){which}", reads, f"coalesce(sum({measure}), 0)::BIGINT")
-
-
-def _with(measure: str, outcome: str) -> _Told:
-    return _number(measure, f" FILTER (outcome = '{outcome}')", ("outcome",))
+def _with(outcome: str) -> _Told:
+    return _Told(f"count(*) FILTER (outcome = '{outcome}')", ("outcome",))
 
 
 _MEASURES: Final[dict[str, _Told]] = {
@@ -45,19 +32,18 @@ _MEASURES: Final[dict[str, _Told]] = {
     "owner": _newest("owner"),
     "environment": _newest("environment"),
     "provider": _newest("provider"),
-    "first_use": _Told("min(time)", ("time",), "min(first_use)"),
-    "last_use": _Told("max(time)", ("time",), "max(last_use)"),
-    "uses": _number("uses"),
-    "errors": _with("errors", "error"),
-    "denials": _with("denials", "denied"),
-    "rate_limited": _with("rate_limited", "rate_limited"),
-    "services": _distinct("service"),
-    "routes": _distinct("route"),
-    "hosts": _distinct("host"),
-    "seconds": _Told("sum(duration)", ("duration",), "sum(seconds)"),
+    "first_use": _Told("min(time)", ("time",)),
+    "last_use": _Told("max(time)", ("time",)),
+    "uses": _Told("count(*)", ()),
+    "errors": _with("error"),
+    "denials": _with("denied"),
+    "rate_limited": _with("rate_limited"),
+    "seconds": _Told("sum(duration)", ("duration",)),
 }
 _QUANTILES: Final = {"p50": 0.5, "p95": 0.95, "p99": 0.99}
 """Taken together: DuckDB keeps every duration once for each that it is asked for apart."""
+_COUNTED: Final = {"services": "service", "routes": "route", "hosts": "host"}
+"""The measures that count how many values a column has, but for clients; these go together."""
 _BITS: Final = 512
 _CHOSEN: Final = "chosen AS NOT MATERIALIZED (FROM uses_and_hashes WHERE {where})"
 _RANKED: Final = f"""
@@ -90,22 +76,22 @@ values only of the others, since the clients of each hour and key are nearly as 
 def statement(grouping: Grouping, *, are_clients_listed: bool = False) -> str:
     """Return the statement, with the place ``{where}`` for a condition.
 
-    ``are_clients_listed``: of the clients in a list, which is the value of the question mark before
-    the condition, clients are counted; else of all that meet it, and who they are is looked for.
+    ``are_clients_listed``: the uses are of the clients in a list, which is the value of the
+    question mark before the condition; else which there are has to be looked for.
 
-    Where a group has few values of a column, its uses are first put together by these too, and
-    then such parts of a group: to keep the newest value of each use, and which values there were,
-    costs more.
+    Values are counted beside the other measures, by groupings of their own: DuckDB takes longer
+    for ``count(DISTINCT …)`` of several columns at once.
     """
+    counts = _counts(grouping)
     clients = _LISTED if are_clients_listed else _RANKED
     queries = [
         clients if has_clients(grouping) else _CHOSEN,
-        *_told(grouping),
-        *([_other_clients(grouping)] if has_clients(grouping) else ()),
+        f"told AS ({_told(grouping)})",
+        *(f"{name} AS ({_count(counted, grouping)})" for name, counted in counts.items()),
     ]
     return (
         f"WITH {', '.join(queries)} SELECT {', '.join(_columns(grouping))} "
-        f"FROM told{_join_other_clients(grouping)} "
+        f"FROM {' '.join(['told', *(_join(name, grouping) for name in counts)])} "
         f"ORDER BY {', '.join(_order(grouping)) or '1'}"
     )
 
@@ -113,9 +99,9 @@ def statement(grouping: Grouping, *, are_clients_listed: bool = False) -> str:
 def reads(grouping: Grouping) -> set[str]:
     """Return the columns of a use that the statement reads."""
     measured = {column for told in _measures(grouping).values() for column in told.reads}
-    clients = {"client"} if has_clients(grouping) else set()
+    counted = {column for counted in _counts(grouping).values() for column in counted.values()}
     durations = {"duration"} if has_quantiles(grouping) else set()
-    return {*grouping.divided, *measured, *clients, *durations}
+    return {*grouping.divided, *measured, *counted, *durations}
 
 
 def has_quantiles(grouping: Grouping) -> bool:
@@ -136,70 +122,41 @@ def _measures(grouping: Grouping) -> dict[str, _Told]:
     }
 
 
-def _told(grouping: Grouping) -> Iterator[str]:
-    columns = _columns_of_parts(grouping)
-    if not columns:
-        yield f"told AS ({_told_of_uses(grouping)})"
-        return
-    yield f"parts AS ({_parts_of_groups(grouping, columns)})"
-    yield f"told AS ({_told_of_parts(grouping)})"
+def _counts(grouping: Grouping) -> dict[str, dict[str, str]]:
+    """Return what is counted together, each measure with its column, under a query's name."""
+    together = {one: column for one, column in _COUNTED.items() if one in grouping.columns}
+    others = {"other_clients": "client"} if has_clients(grouping) else {}
+    return {name: counted for name, counted in (("few", together), ("many", others)) if counted}
 
 
-def _columns_of_parts(grouping: Grouping) -> list[str]:
-    """Return by which columns groups come in parts; none where quantiles need every duration."""
-    whole = [told for told in _measures(grouping).values() if told.of_parts is None]
-    columns = dict.fromkeys(column for told in whole for column in told.reads if column != "time")
-    return [] if has_quantiles(grouping) else list(columns)
-
-
-def _told_of_uses(grouping: Grouping) -> str:
-    measures = [f"{told.sql} AS {measure}" for measure, told in _measures(grouping).items()]
-    if has_quantiles(grouping):
-        measures.append(f"quantile_cont(duration, {list(_QUANTILES.values())}) AS quantiles")
-    return _grouped([*_divided(grouping), *measures], grouping)
-
-
-def _parts_of_groups(grouping: Grouping, columns: Iterable[str]) -> str:
-    measures = {
-        measure: told for measure, told in _measures(grouping).items() if told.of_parts is not None
-    }
-    told = [f"{told.sql} AS {measure}" for measure, told in measures.items()]
-    return _grouped([*_divided(grouping), *columns, *told, "max(time) AS time"], grouping)
-
-
-def _grouped(columns: list[str], grouping: Grouping) -> str:
-    if not has_clients(grouping):
-        return f"SELECT {', '.join(columns)} FROM chosen GROUP BY ALL"
-    clients = f"bitstring_agg(rank, 1, {_BITS}) AS busy_clients"
-    return f"SELECT {', '.join([*columns, clients])} FROM busy GROUP BY ALL"
-
-
-def _told_of_parts(grouping: Grouping) -> str:
-    groups = [f"of_{column}" for column in grouping.divided]
-    measures = [
-        f"{told.of_parts or told.sql} AS {measure}" for measure, told in _measures(grouping).items()
-    ]
-    clients = ["bit_or(busy_clients) AS busy_clients"] if has_clients(grouping) else []
-    return f"SELECT {', '.join([*groups, *measures, *clients])} FROM parts GROUP BY ALL"
-
-
-def _divided(grouping: Grouping) -> list[str]:
+def _parts(grouping: Grouping) -> list[str]:
     """Return by what uses are divided, each under a name that no column has."""
     whole = {"time": f"time - time % {grouping.every}"}
     return [f"{whole.get(column, column)} AS of_{column}" for column in grouping.divided]
 
 
-def _other_clients(grouping: Grouping) -> str:
-    distinct = f"SELECT DISTINCT {', '.join([*_divided(grouping), 'client'])} FROM rare"
-    counted = [*(f"of_{column}" for column in grouping.divided), "count(client) AS other_clients"]
-    return f"others AS (SELECT {', '.join(counted)} FROM ({distinct}) GROUP BY ALL)"
+def _told(grouping: Grouping) -> str:
+    measures = [f"{told.sql} AS {column}" for column, told in _measures(grouping).items()]
+    if has_quantiles(grouping):
+        measures.append(f"quantile_cont(duration, {list(_QUANTILES.values())}) AS quantiles")
+    if has_clients(grouping):
+        measures.append(f"bitstring_agg(rank, 1, {_BITS}) AS busy_clients")
+    uses = "busy" if has_clients(grouping) else "chosen"
+    return f"SELECT {', '.join([*_parts(grouping), *measures])} FROM {uses} GROUP BY ALL"
 
 
-def _join_other_clients(grouping: Grouping) -> str:
-    if not has_clients(grouping):
-        return ""
-    same = (f"told.of_{one} IS NOT DISTINCT FROM others.of_{one}" for one in grouping.divided)
-    return f" LEFT JOIN others ON {' AND '.join(same) or 'true'}"
+def _count(counted: dict[str, str], grouping: Grouping) -> str:
+    names = [f"of_{part}" for part in grouping.divided]
+    uses = "rare" if "other_clients" in counted else "chosen"
+    distinct = f"SELECT DISTINCT {', '.join([*_parts(grouping), *counted.values()])} FROM {uses}"
+    each = "" if len(counted) == 1 else "DISTINCT "
+    counts = [f"count({each}{column}) AS {measure}" for measure, column in counted.items()]
+    return f"SELECT {', '.join([*names, *counts])} FROM ({distinct}) GROUP BY ALL"
+
+
+def _join(name: str, grouping: Grouping) -> str:
+    same = (f"told.of_{part} IS NOT DISTINCT FROM {name}.of_{part}" for part in grouping.divided)
+    return f"LEFT JOIN {name} ON {' AND '.join(same) or 'true'}"
 
 
 def _columns(grouping: Grouping) -> Iterator[str]:

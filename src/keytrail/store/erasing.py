@@ -10,15 +10,18 @@ from __future__ import annotations
 
 import re
 import tempfile
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal
+
+import duckdb
 
 from keytrail.journal.aftermath import REFUSED, alone
 from keytrail.journal.columns import COLUMNS
 from keytrail.journal.segment import segments
 from keytrail.semconv import REDACTED
 from keytrail.store import disk, sealed
+from keytrail.store.errors import StoreError
 from keytrail.store.ledger import opened
 from keytrail.store.live import Flaws
 from keytrail.store.networks import Network, is_within
@@ -26,7 +29,7 @@ from keytrail.store.reading import SEALING_MEMORY, connect, quoted, sealed_rows
 from keytrail.store.sealing import seal
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
     from duckdb import DuckDBPyConnection
@@ -79,8 +82,8 @@ def erase(
     """
     if not only_count:
         seal(home, signer)
-    with opened(home, signer) as ledger, tempfile.TemporaryDirectory(prefix="keytrail-") as spill:
-        with closing(connect(spill, SEALING_MEMORY)) as connection:
+    with opened(home, signer) as ledger:
+        with _searching(home) as connection:
             files = ledger.manifest.files
             pattern = _pattern(connection, home, files, target)
             hits = [hit for file in files if (hit := _hit(connection, home, file, pattern))]
@@ -91,6 +94,20 @@ def erase(
             _clean_refused(home, sought)
         left = _left(home, sought)
     return Erased(sum(hit.uses for hit in hits), len(hits), left)
+
+
+@contextmanager
+def _searching(home: Path) -> Iterator[DuckDBPyConnection]:
+    with tempfile.TemporaryDirectory(prefix="keytrail-") as spill:
+        try:
+            with closing(connect(spill, SEALING_MEMORY)) as connection:
+                yield connection
+        except duckdb.Error as error:
+            raise StoreError(
+                f"the store in {home} cannot be searched: {str(error).splitlines()[0]}\n"
+                "hint: nothing was erased; `keytrail verify` tells whether a sealed file is missing"
+                " or was changed"
+            ) from None
 
 
 def _pattern(

@@ -20,13 +20,13 @@ MARKS: Final = ("filename", "record", "time", "pepper_id")
 IDENTITY: Final = (
     "CASE WHEN trace_id IS NOT NULL AND span_id IS NOT NULL THEN hash(trace_id, span_id) END"
 )
-_LASTED: Final = (
+LASTED: Final = (
     "CASE WHEN coalesce(outcome, '') = 'unknown' THEN coalesce(duration, -1) ELSE 'infinity' END"
 )
 """Of lines with one identity, that of the ended use counts; of a running one, the longest."""
 _BESIDE: Final = ("record", "filename", "identity", "lasted", "place")
 """Of a marked line, what is no column of a use."""
-_IS_USE: Final = "record IS NULL AND time IS NOT NULL"
+IS_USE: Final = "record IS NULL AND time IS NOT NULL"
 _IS_BROKEN: Final = "record IS NULL AND time IS NULL"
 _IS_REPEATED: Final = "coalesce(identity IN (FROM repeated), false)"
 _LAST_OF_EACH: Final = "row_number() OVER (PARTITION BY identity ORDER BY lasted DESC, place DESC)"
@@ -92,7 +92,7 @@ class Live:
     def _mark(self, paths: Sequence[str], columns: Collection[str]) -> None:
         lines = (
             f"SELECT {', '.join(sorted({*columns, *MARKS}))}, {IDENTITY} AS identity, "
-            f"{_LASTED} AS lasted FROM ({lines_of(paths)})"
+            f"{LASTED} AS lasted FROM ({lines_of(paths)})"
         )
         if self.kept is None:
             self._connection.execute(f"CREATE TEMP TABLE lines AS {lines}")
@@ -111,12 +111,12 @@ class Live:
     def _find_repeated(self) -> None:
         self._connection.execute(
             "CREATE TEMP TABLE repeated AS SELECT identity FROM marks "
-            f"WHERE identity IS NOT NULL AND {_IS_USE} GROUP BY identity HAVING count(*) > 1"
+            f"WHERE identity IS NOT NULL AND {IS_USE} GROUP BY identity HAVING count(*) > 1"
         )
 
     def uses(self) -> str:
         """Return the query for the uses, with the columns that were read."""
-        lines = f"SELECT * EXCLUDE ({', '.join(_BESIDE)}) FROM marks WHERE {_IS_USE}"
+        lines = f"SELECT * EXCLUDE ({', '.join(_BESIDE)}) FROM marks WHERE {IS_USE}"
         if not self._all("FROM repeated LIMIT 1"):
             return lines
         return (
@@ -149,7 +149,7 @@ class Live:
 
     def peppers(self) -> tuple[str, ...]:
         """Return the ids of the peppers of the uses."""
-        rows = self._all(f"SELECT DISTINCT pepper_id FROM marks WHERE {_IS_USE}")
+        rows = self._all(f"SELECT DISTINCT pepper_id FROM marks WHERE {IS_USE}")
         return tuple(pepper for (pepper,) in rows if pepper is not None)
 
     def files(self, where: str) -> dict[str, int]:

@@ -21,7 +21,8 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import asdict, dataclass, field
+from contextlib import suppress
+from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from keytrail.journal.line import to_line
@@ -100,6 +101,8 @@ class Manifest:
     """What the store consists of now, the oldest first."""
     replaced: frozenset[str] = frozenset()
     """What it no longer consists of: paths in the home, which a crash may have left there."""
+    is_cut: bool = False
+    """Lines are missing at its end, or all of them: there may be sealed files that none lists."""
 
     @property
     def last(self) -> tuple[int, str]:
@@ -117,19 +120,23 @@ def read(home: Path) -> Manifest:
     """
     path = home / NAME
     try:
-        with path.open("rb") as file:
-            return summary(
-                _entry(path, number, text)
-                for number, text in enumerate(file, 1)
-                if text.endswith(b"\n")
-            )
-    except FileNotFoundError:
-        return Manifest()
+        head = read_head(home)  # it is written after the line, so that it is no later than that
+        told = summary(_entries(path))
+        if told.entries:
+            return replace(told, is_cut=head is not None and head[0] > len(told.entries))
+        return replace(told, is_cut=head is not None or any((home / SEALED).glob("*.parquet")))
     except OSError as error:
         raise StoreError(
             f"{path}: {error.strerror}\n"
             "hint: run keytrail as the user that the services run as, or set KEYTRAIL_HOME"
         ) from None
+
+
+def _entries(path: Path) -> Iterator[Entry]:
+    with suppress(FileNotFoundError), path.open("rb") as file:
+        for number, text in enumerate(file, 1):
+            if text.endswith(b"\n"):
+                yield _entry(path, number, text)
 
 
 def _entry(path: Path, number: int, text: bytes) -> Entry:

@@ -16,13 +16,13 @@ from typing import TYPE_CHECKING, Final
 
 import duckdb
 
-from keytrail.journal.columns import COLUMNS
 from keytrail.journal.segment import now, utc_day
 from keytrail.store import overlong, sealable, sealed
+from keytrail.store.closed import Closed
 from keytrail.store.errors import StoreError
 from keytrail.store.kept import keep_broken, load_records
 from keytrail.store.ledger import opened
-from keytrail.store.live import IDENTITY, Flaws, Live
+from keytrail.store.live import IDENTITY, Flaws
 from keytrail.store.reading import SEALING_MEMORY, connect, quoted, sealed_rows
 
 if TYPE_CHECKING:
@@ -121,7 +121,7 @@ class Batch:
         self._ledger = ledger
         self._spill = spill
         self._copies: dict[str, str] = {}
-        self._live = self._read(paths, spill)
+        self._live = self._read(paths)
         for path in self._live.broken():
             keep_broken(ledger.home, self._copies.get(path, path))
         load_records(connection, paths)
@@ -132,13 +132,13 @@ class Batch:
             f"WHERE record IS NULL AND time IS NOT NULL AND {_NOT_ENDED}"
         )
 
-    def _read(self, paths: Sequence[str], spill: str) -> Live:
+    def _read(self, paths: Sequence[str]) -> Closed:
         try:
-            return Live(self._connection, paths, COLUMNS, spill)
+            return Closed(self._connection, paths, self._spill)
         except duckdb.InvalidInputException:
-            read = overlong.replaced(paths, spill)
+            read = overlong.replaced(paths, self._spill)
             self._copies = {copy: path for path, copy in read.items()}
-            return Live(self._connection, list(read.values()), COLUMNS, spill)
+            return Closed(self._connection, list(read.values()), self._spill)
 
     def _count(self, sql: str) -> int:
         counted: int = self._connection.execute(sql).fetchall()[0][0]
@@ -233,8 +233,9 @@ class Batch:
 
     def _write_day(self, day: int, older: Sequence[SealedFile], flaws: Flaws) -> SealedFile | None:
         within = f"WHERE time // {DAY} = {day}"
+        paths = list(self._live.files(f"time // {DAY} = {day}"))
         rows = (
-            f"SELECT * FROM ({sealed.of_uses(self._live.uses())}) {within} AND "
+            f"SELECT * FROM ({sealed.of_uses(self._live.whole_uses(paths))}) {within} AND "
             f"NOT coalesce({IDENTITY} IN (SELECT identity FROM ended), false) "
             f"UNION ALL BY NAME SELECT * FROM records {within}"
         )

@@ -49,6 +49,8 @@ class Condition:
     """The ids of the peppers under which keys were fingerprinted."""
     damaged: tuple[str, ...] = ()
     """Sealed files that are missing or not as long as they were."""
+    cut: tuple[str, ...] = ()
+    """Manifests that lack lines, so that sealed files may not be known."""
     removed: tuple[Entry, ...] = ()
     """What retention and erasure took out of the sealed files."""
 
@@ -59,6 +61,7 @@ class _Found:
     unreadable: int
     sealed: tuple[tuple[str, SealedFile], ...]
     damaged: tuple[str, ...]
+    cut: tuple[str, ...]
     removed: tuple[Entry, ...]
 
 
@@ -195,6 +198,7 @@ class Store:
             gaps=tuple(sorted(gaps, key=lambda gap: (gap.time, gap.reason, gap.uses))),
             peppers=tuple(sorted(peppers)),
             damaged=self._found.damaged,
+            cut=self._found.cut,
             removed=self._found.removed,
         )
 
@@ -237,6 +241,11 @@ def _put_together(
         unreadable=sum(found.unreadable for found in live),
         sealed=tuple(whole),
         damaged=tuple(path for path, file in sealed if (path, file) not in whole),
+        cut=tuple(
+            str(one / manifest.NAME)
+            for one, told in zip(homes, manifests, strict=True)
+            if told.is_cut
+        ),
         removed=tuple(
             entry for told in manifests for entry in told.entries if entry.event in _REMOVES
         ),

@@ -104,7 +104,10 @@ def _report_whole(wire: Wire, core: ModuleType, response: Any) -> None:
     """Report a call that went over a transport of the application's own, once it is answered."""
     for answer in (*response.history, response):
         url, headers = answer.request.url, answer.request.headers.raw
-        request = core.Request(answer.request.method, str(url), headers=headers)
+        target = core.URL(
+            scheme=url.raw_scheme, host=url.raw_host, port=url.port, target=url.raw_path
+        )
+        request = core.Request(answer.request.method, target, headers=headers)
         hop = wire.begin(
             partial(_may_carry_key, wire.reader, request),
             partial(_view, wire.reader.wanted, request),

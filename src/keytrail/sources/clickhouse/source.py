@@ -4,54 +4,40 @@ from __future__ import annotations
 
 import logging
 import math
-import re
 import time
 from contextlib import contextmanager, suppress
 from copy import copy
 from dataclasses import replace
-from functools import partial
-from typing import TYPE_CHECKING, Any, Final, TypeVar
-from urllib.parse import unquote, urlsplit
+from typing import TYPE_CHECKING, Final, TypeVar
 
-import clickhouse_connect
-from clickhouse_connect.driver.exceptions import (
-    ClickHouseError,
-    DatabaseError,
-    StreamFailureError,
-)
-from clickhouse_connect.driver.httputil import check_env_proxy, get_pool_manager
-from urllib3 import Timeout
-from urllib3.exceptions import HTTPError
+from clickhouse_connect.driver.exceptions import DatabaseError
 
 from keytrail.sources.clickhouse import statements
+from keytrail.sources.clickhouse.connecting import connected
 from keytrail.sources.clickhouse.modes import whole_answers
 from keytrail.sources.clickhouse.reading import OneReading
+from keytrail.sources.clickhouse.refusals import FAILURES, cannot
 from keytrail.sources.clickhouse.rows import are_keys, as_uses
 from keytrail.sources.clickhouse.table import names, read_table
 from keytrail.sources.conditions import within
 from keytrail.sources.cut import cut
 from keytrail.sources.few import Few
-from keytrail.sources.limits import StoppedError
 from keytrail.sources.relation import identity
 from keytrail.sources.source import (
     FLOW_COLUMNS,
     USE_COLUMNS,
-    CannotAnswer,
     Completeness,
     Filter,
     Found,
     Grouping,
 )
 from keytrail.sources.spans import is_key
-from keytrail.sources.unreachable import is_of_network, unreachable
 from keytrail.sources.worth import begin_of, end_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
-    from pathlib import Path
 
     from clickhouse_connect.driver.client import Client
-    from urllib3 import PoolManager
 
     from keytrail.sources.address import Address
     from keytrail.sources.clickhouse.statements import Statement
@@ -67,26 +53,6 @@ _IN_GROUPS: Final = (
     *("route", "host", "outcome", "client", "service"),
 )
 _T = TypeVar("_T")
-_FAILURES: Final = (ClickHouseError, HTTPError, OSError, StoppedError)
-_CODE: Final = re.compile(r"\b[Cc]ode:? (\d+)")
-_STATUS: Final = re.compile(r"(?:HTTP status|response code) (\d{3})")
-_TOO_MUCH: Final = "its profile allows no more for a question: ask for less time, or have it raised"
-_LATER: Final = "it is asked too often: ask for less time, or later"
-_WHO: Final = "give user and password in the address or a profile"
-_HINTS: Final = {
-    "60": "name the table by ?table=, and the database by the address's path",
-    "81": "name the database by the address's path",
-    "159": "ask for less time, or give it more by --timeout",
-    "241": "it has too little memory for this: ask for less time",
-    "497": "this user may not read the table",
-    **dict.fromkeys(("158", "160", "191", "307", "396"), _TOO_MUCH),
-    **dict.fromkeys(("201", "202"), _LATER),
-    **dict.fromkeys(("192", "193", "194", "516"), _WHO),
-    **dict.fromkeys(
-        ("209", "210", "279", "519"), "a part of its cluster does not answer: ask later"
-    ),
-}
-_HINTS_OF_STATUS: Final = {"401": _WHO, "403": _WHO, "429": _LATER}
 _WAITING: Final = "what still waits in the journals of services is not in it"
 _MIGRATED_IN_PART: Final = (
     "the table has an older or half-done migration, so that answers take longer: run {} again"
@@ -108,7 +74,7 @@ class ClickHouseSource:
         """Connect to ``address``, where no ``client`` is connected already."""
         self._address = address
         self._limits = limits
-        self._client = client or self._telling(lambda: _connected(address, limits))
+        self._client = client or self._telling(lambda: connected(address, limits))
         self._modes = self._telling(lambda: whole_answers(self._client))
         self._table = self._telling(self._described)
         self._begins: int | None = None
@@ -231,8 +197,8 @@ class ClickHouseSource:
         try:
             with stream as rows:
                 yield from rows
-        except _FAILURES as error:
-            raise self._cannot(error) from None
+        except FAILURES as error:
+            raise cannot(self._address, self._limits, error) from None
 
     def completeness(self, wanted: Filter) -> Completeness:
         """Return what an answer to ``wanted`` is worth."""
@@ -261,71 +227,8 @@ class ClickHouseSource:
     def _telling(self, act: Callable[[], _T]) -> _T:
         try:
             return act()
-        except _FAILURES as error:
-            raise self._cannot(error) from None
-
-    def _cannot(self, error: Exception) -> CannotAnswer:
-        if self._limits.are_over:
-            return CannotAnswer(
-                f"{self._address} did not answer within {self._limits.seconds:g} seconds\n"
-                f"hint: {_HINTS['159']}"
-            )
-        code, status = _CODE.search(str(error)), _STATUS.search(str(error))
-        if code is None and is_of_network(error):
-            return unreachable(self._address, error)
-        if isinstance(error, StreamFailureError) and code is None:
-            return unreachable(self._address, error)
-        said = f"code {code[1]}" if code else f"status {status[1]}" if status else "not as it does"
-        known = _HINTS.get(code[1]) if code else _HINTS_OF_STATUS.get(status[1]) if status else None
-        hint = known or "is the address right, and is it running?"
-        return CannotAnswer(f"{self._address} did not answer: {said}\nhint: {hint}")
-
-
-def _connected(address: Address, limits: Limits) -> Client:
-    parts = urlsplit(address.url)
-    return clickhouse_connect.get_client(
-        host=parts.hostname,
-        port=parts.port,
-        interface=parts.scheme,
-        username=address.user,
-        password=address.password.reveal() if address.password else "",
-        database=unquote(parts.path.strip("/")) or None,
-        headers={name: value.reveal() for name, value in address.headers},
-        client_cert=_text(address.client_certificate),
-        pool_mgr=_pool(address, limits),
-        autogenerate_session_id=False,
-    )
-
-
-def _pool(address: Address, limits: Limits) -> PoolManager:
-    """Return connections that follow no redirect: whoever it points to would get the headers.
-
-    They wait no longer than the question may take.
-    """
-    parts = urlsplit(address.url)
-    port = parts.port or (443 if parts.scheme == "https" else 80)
-    proxy = check_env_proxy(parts.scheme, parts.hostname or "", port)
-    pool: PoolManager = get_pool_manager(
-        ca_cert=_text(address.certificate),
-        client_cert=_text(address.client_certificate),
-        client_cert_key=_text(address.client_key),
-        http_proxy=proxy if parts.scheme == "http" else None,
-        https_proxy=proxy if parts.scheme == "https" else None,
-    )
-    pool.urlopen = partial(_open, pool.urlopen, limits)  # type: ignore[method-assign]
-    return pool
-
-
-def _open(urlopen: Callable[..., Any], limits: Limits, *request: Any, **options: Any) -> Any:
-    limits.check()
-    seconds = limits.remaining()
-    if seconds is not None:
-        options["timeout"] = Timeout(connect=seconds, read=seconds)
-    return urlopen(*request, **{**options, "redirect": False})
-
-
-def _text(path: Path | None) -> str | None:
-    return None if path is None else str(path)
+        except FAILURES as error:
+            raise cannot(self._address, self._limits, error) from None
 
 
 def _known(row: Row) -> Row:

@@ -88,7 +88,7 @@ def _expected(uses: list[_Use], by: tuple[str, ...], every: int | None) -> list[
 def test_a_group_is_told_of_its_uses(
     home: Path, by: tuple[str, ...], every: int | None, quantiles: tuple[str, ...]
 ) -> None:
-    """Its newest names, its distinct values and its counts, put together of parts or at once."""
+    """Its newest names, its distinct values, its counts; with quantiles or without."""
     uses = _uses()
     write(home, *uses)
     time = () if every is None else ("time",)
