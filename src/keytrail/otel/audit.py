@@ -177,7 +177,7 @@ def _resource_of_this_process() -> Resource:
     except Exception as error:  # noqa: BLE001 - a use is worth more than its resource
         if not isinstance(error, RuntimeError):
             faults.report("resource", error)
-        name = f"unknown_service:{Path(sys.executable).name}"
+        name = f"unknown_service:{Path(sys.executable or 'python').name}"
         return Resource({SERVICE_NAME: name}).merge(OTELResourceDetector().detect())
 
 
