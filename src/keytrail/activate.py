@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import importlib
+import os
 import threading
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
+
+from opentelemetry.sdk.environment_variables import OTEL_SDK_DISABLED
 
 from keytrail import faults
 from keytrail.capture.adapters import inner_span_tap
@@ -109,6 +113,7 @@ def active_audit() -> Audit | None:
 def _activate(settings: Settings) -> _Active:
     audit = Audit(settings)
     _say_where_the_pepper_is(audit)
+    _say_whether_there_are_spans()
     adoption = Adoption(audit)
     adoption.adopt()
     active = _Active(audit, TappedWire(audit), adoption, Ending(audit, adoption))
@@ -120,17 +125,25 @@ def _activate(settings: Settings) -> _Active:
 
 
 def _install_taps(active: _Active) -> None:
-    inner = dict.fromkeys(inner_span_tap.MODULES, inner_span_tap.__name__)
-    for module, adapter in (*TAPS.items(), *inner.items()):
-        when_imported(module, active, _tapping(adapter))
+    for module, adapter in TAPS.items():
+        when_imported(module, active, _tapping(partial(_install_adapter, adapter)))
+    for module in inner_span_tap.MODULES:
+        when_imported(module, active, _tapping(inner_span_tap.install))
 
 
-def _tapping(adapter: str) -> Callable[[_Active, ModuleType], None]:
+def _install_adapter(adapter: str, wire: TappedWire, _: ModuleType) -> list[Tap]:
+    installed: list[Tap] = importlib.import_module(adapter).install(wire)
+    return installed
+
+
+def _tapping(
+    install: Callable[[TappedWire, ModuleType], list[Tap]],
+) -> Callable[[_Active, ModuleType], None]:
     def tap(active: _Active, module: ModuleType) -> None:
         if active.ended:
             return
         try:
-            active.taps += importlib.import_module(adapter).install(active.wire)
+            active.taps += install(active.wire, module)
         except Exception as error:  # noqa: BLE001 - the application's import goes on
             faults.report(f"tap.{module.__name__}", error)
 
@@ -148,6 +161,15 @@ def _say_where_the_pepper_is(audit: Audit) -> None:
         faults.logger.warning(
             "no KEYTRAIL_PEPPER is set and none could be stored: "
             "fingerprints of this process compare with no other's"
+        )
+
+
+def _say_whether_there_are_spans() -> None:
+    if os.environ.get(OTEL_SDK_DISABLED, "").strip().lower() == "true":
+        faults.logger.warning(
+            "%s is set: there are no spans, so no incoming key is seen\n"
+            "hint: unset it; OTEL_TRACES_EXPORTER=none exports nothing and keeps the audit",
+            OTEL_SDK_DISABLED,
         )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import functools
 import os
 import threading
 import time
@@ -13,11 +14,15 @@ from keytrail.imports import when_imported
 from keytrail.sigterm import SigtermTap
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from keytrail.otel.adopt import Adoption
     from keytrail.otel.audit import Audit
 
 _CHILDREN: Final = ("multiprocessing.util", "billiard.util")
 """Whose children run finalizers of their own and then ``os._exit``, with no ``atexit``."""
+_EXECUTES: Final = ("execv", "execve")
+"""What all the others of their kind in ``os`` call by name."""
 _GRACE: Final = 0.1
 _GLANCE: Final = 0.005
 _LAST: Final = 0.5
@@ -34,11 +39,13 @@ class Ending:
         self._adoption = adoption
         self._sigterm = SigtermTap(self._write, self.write_all)
         self._exit = os._exit
+        self._executes = {name: getattr(os, name) for name in _EXECUTES}
+        self._execute = {name: self._executing(one) for name, one in self._executes.items()}
 
     def cover(self) -> None:
-        """See the exit of the interpreter, of children, SIGTERM and ``os._exit``."""
+        """See the exit of the interpreter, of children, SIGTERM, ``os._exit`` and ``os.exec*``."""
         atexit.register(self.write_all)
-        vars(os).update(_exit=self._leave)
+        vars(os).update(_exit=self._leave, **self._execute)
         for module in _CHILDREN:
             when_imported(module, self, Ending._in_children)
         when_imported("celery.signals", self, Ending._in_pools)
@@ -49,6 +56,9 @@ class Ending:
         atexit.unregister(self.write_all)
         if os._exit == self._leave:
             vars(os).update(_exit=self._exit)
+        for name, execute in self._execute.items():
+            if getattr(os, name) is execute:
+                vars(os).update({name: self._executes[name]})
         self._sigterm.take()
 
     def _in_children(self, util: Any) -> None:
@@ -69,6 +79,22 @@ class Ending:
             self._write_own()
         finally:
             self._exit(status)
+
+    def _executing(self, execute: Callable[..., Any]) -> Callable[..., Any]:
+        @functools.wraps(execute)
+        def write_and_execute(*args: Any, **named: Any) -> Any:
+            self._write_before_another_program()
+            return execute(*args, **named)
+
+        return write_and_execute
+
+    @faults.guarded("os_exec", None)
+    def _write_before_another_program(self) -> None:
+        """Write as at the end; there is often no such program, and this one goes on."""
+        if self._audit.is_at_work:
+            self._let_answers_end()
+            self._audit.open.want_all()
+            self._audit.journal.pause(self._audit.settings.shutdown_timeout)
 
     @faults.guarded("os_exit", None)
     def _write_own(self) -> None:

@@ -44,8 +44,16 @@ class SettingsError(ValueError):
     """A setting that cannot be used; names the variable, never its value."""
 
 
+def _lasting(path: Path) -> Path:
+    """Return a path that means the same after the service has changed its directory."""
+    try:
+        return path.absolute()
+    except OSError:  # the directory that it is relative to is gone
+        return path
+
+
 def _default_home() -> Path:
-    return Path(platformdirs.user_state_dir("keytrail"))
+    return _lasting(Path(platformdirs.user_state_dir("keytrail")))
 
 
 def _setting(default: Any, help: str) -> Any:  # noqa: A002 - the word that argparse and Typer use
@@ -285,7 +293,10 @@ def _endpoint(text: str) -> str:
 
 
 def _path(text: str) -> Path:
-    return Path(text).expanduser()
+    try:
+        return _lasting(Path(text).expanduser())
+    except RuntimeError:
+        raise ValueError("nobody knows the home directory that ~ stands for") from None
 
 
 _READERS: dict[str, Callable[[str], Any]] = {

@@ -279,6 +279,22 @@ def test_an_unwritable_home_costs_uses_but_never_raises(
     assert (gap["reason"], gap["attributes"]) == ("home_unwritable", {"uses": 3})
 
 
+def test_what_cannot_be_written_at_the_end_is_told(
+    home: Path, counted_faults: None, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A short process does not live to try again: its uses are dropped with the one warning."""
+    home.parent.mkdir(parents=True)
+    home.write_text("a file where the directory should be")
+    journal = open_journal(home, journal_interval=60)
+    for number in range(1500):
+        journal.put((number, False))
+    journal.close(5)
+    assert journal.accounting.drops() == {"home_unwritable": 1500}
+    assert journal.accounting.snapshot().waiting == 0
+    (warning,) = caplog.records
+    assert "home_unwritable" in warning.getMessage()
+
+
 def test_a_full_disk_is_survived(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """On a full file system uses wait, then drop as ``disk_full``; freed space is used again."""
     disk = tmp_path / "disk"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +34,7 @@ from keytrail.settings import Secret, Settings
 from support.cases import F1, K1, PEPPER
 from support.exporters import SerialisingExporter
 from support.journals import uses_in
+from support.services import clean_environ
 
 
 def _environ(key: str | None = K1) -> dict[str, Any]:
@@ -211,6 +214,59 @@ def test_uninstrument_takes_everything_out(home: Path) -> None:
     )
     keytrail.uninstrument()
     assert [owner.__dict__[name] for owner, name in watched] == before
+
+
+IMPORTED = """
+import sys, keytrail
+from keytrail import faults
+keytrail.instrument()
+import opentelemetry.instrumentation.flask as flask, opentelemetry.instrumentation.wsgi as wsgi
+def tapped():
+    name = "_start_internal_or_server_span"
+    return [hasattr(getattr(module, name), "__wrapped__") for module in (flask, wsgi)]
+print(tapped(), faults.counts())
+keytrail.uninstrument()
+print(tapped())
+"""
+
+
+def test_instrumentations_that_import_each_other_are_tapped_each(home: Path) -> None:
+    """Flask's imports that of WSGI in its first lines; neither is a fault, both can be undone."""
+    told = subprocess.run(
+        [sys.executable, "-c", IMPORTED],
+        env=clean_environ(KEYTRAIL_HOME=str(home), KEYTRAIL_PEPPER=PEPPER),
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=True,
+    )
+    assert told.stdout.splitlines() == ["[True, True] {}", "[False, False]"]
+
+
+def test_a_relative_home_stays_where_it_was(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Services change their directory; and a user that nobody knows has no home."""
+    monkeypatch.chdir(tmp_path)
+    settings = Settings.from_env({"KEYTRAIL_HOME": "audit"})
+    said: list[str] = []
+    Settings.from_env({"KEYTRAIL_HOME": "~no-such-user/audit"}, complain=said.append)
+    assert settings.home == tmp_path / "audit"
+    assert said == ["KEYTRAIL_HOME: nobody knows the home directory that ~ stands for"]
+
+
+def test_an_sdk_that_is_off_is_told(
+    home: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """No request is seen then, which must not be so without a word."""
+    monkeypatch.setenv("OTEL_SDK_DISABLED", "True")
+    _instrument(home)
+    _serve(TracerProvider(shutdown_on_exit=False))
+    assert _uses(home) == []
+    assert caplog.messages == [
+        "OTEL_SDK_DISABLED is set: there are no spans, so no incoming key is seen\n"
+        "hint: unset it; OTEL_TRACES_EXPORTER=none exports nothing and keeps the audit"
+    ]
 
 
 def test_instrument_twice_is_instrument_once(home: Path) -> None:

@@ -1,4 +1,4 @@
-"""Processes that leave by ``os._exit``, which runs no ``atexit`` and no ``finally``."""
+"""Processes that leave by ``os._exit`` or ``os.exec``, which run no ``atexit`` or ``finally``."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from support.journals import lines_in, uses_in
 from support.services import clean_environ
 
 BEGIN = f"""
-import os, socket, threading, time, httpx, keytrail
+import os, socket, sys, threading, time, httpx, keytrail
 keytrail.instrument(journal_interval=60)
 
 def call(url="http://127.0.0.1:9/refused"):
@@ -58,6 +58,20 @@ LEAVING = {
     "while the disk is slow": ("slow_down_the_disk(); call()", {REFUSED: 1}, 1),
     "once uninstrumented": ("call(); keytrail.uninstrument(); call()", {REFUSED: 1}, 1),
     "having done nothing": ("", {}, 0),
+    "for another program": (
+        "call(); os.execlp(sys.executable, 'python', '-c', 'raise SystemExit(3)')",
+        {REFUSED: 1},
+        1,
+    ),
+    "after one that is not there": (
+        """call()
+try:
+    os.execvp("no-such-program", ["it"])
+except FileNotFoundError:
+    call()""",
+        {REFUSED: 2},
+        2,
+    ),
 }
 """How → what the process does before; the uses on disk; the segments."""
 

@@ -109,3 +109,40 @@ def test_a_script_loses_nothing_at_exit_or_sigterm(how: str, tmp_path: Path) -> 
     assert [(use["outcome"], use["error"], use["path"]) for use in uses] == [
         ("error", "ConnectError", "/x")
     ] * 20
+
+
+LATE = """
+import atexit, threading, httpx, keytrail
+keytrail.instrument()
+def call(path):
+    try:
+        httpx.get("http://127.0.0.1:9" + path, headers={"X-API-Key": "%s"})
+    except httpx.ConnectError:
+        pass
+def call_late():
+    threading.main_thread().join()
+    call("/thread")
+atexit.register(call, "/atexit")
+if LATE_THREAD:
+    threading.Thread(target=call_late).start()
+"""
+
+
+@pytest.mark.parametrize("by_thread", [True, False])
+def test_a_first_use_after_the_main_thread_has_ended_is_told(
+    by_thread: bool, tmp_path: Path
+) -> None:
+    """No thread can be started then, to find out whose process it is; the environment says so."""
+    ended = subprocess.run(
+        [sys.executable, "-c", (LATE % K1).replace("LATE_THREAD", str(by_thread))],
+        env=clean_environ(
+            KEYTRAIL_HOME=str(tmp_path), KEYTRAIL_PEPPER=PEPPER, OTEL_SERVICE_NAME="late"
+        ),
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert (ended.returncode, ended.stderr) == (0, "")
+    told = [(use["path"], use["service"]) for use in uses_in(tmp_path)]
+    assert told == [("/thread", "late")] * by_thread + [("/atexit", "late")]

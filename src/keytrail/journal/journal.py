@@ -172,6 +172,8 @@ class Journal(Generic[Item]):
         The disk gets ``to_write`` seconds where that is more. Returns whether nothing was left to
         do. A use put later is written at once.
         """
+        self._writer.write_last()
+        self._strangers_writer.write_last()
         begun = time.monotonic()
         written_by = begun + max(timeout, to_write)
         done = self._queue.close(max(timeout, to_write)) and self._queue.alone(
@@ -180,6 +182,13 @@ class Journal(Generic[Item]):
         if self._delivery is not None:
             done = self._delivery.close(max(0, begun + timeout - time.monotonic())) and done
         return done
+
+    def pause(self, timeout: float) -> bool:
+        """Flush and write the stop record; a use that is put later begins another segment."""
+        begun = time.monotonic()
+        return self._queue.flush(timeout) and self._queue.alone(
+            self._end_segments, max(0.0, begun + timeout - time.monotonic())
+        )
 
     def origin_id(self, span: ReadableSpan) -> str:
         """Return the id of the span's origin and see to it that the segment tells what it is."""

@@ -85,11 +85,13 @@ class Writer:
         self._told: dict[Reason, int] = {}
         self._warned: set[Reason] = set()
         self._failing_since: float | None = None
+        self._is_last = False
         self._segments = self._uses = 0
 
     def write(self, lines: list[bytes], origins: Origins) -> list[bytes]:
         """Write the lines of uses; return those to try again, for :data:`KEEP_SECONDS` at most.
 
+        After :meth:`write_last` none is tried again.
         Never raises for a disk that is full, read-only or gone: what cannot be kept is counted.
         """
         self._warn_of_drops()
@@ -208,7 +210,7 @@ class Writer:
         clock = time.monotonic()
         if self._failing_since is None:
             self._failing_since = clock
-        if clock - self._failing_since < KEEP_SECONDS:
+        if clock - self._failing_since < KEEP_SECONDS and not self._is_last:
             return lines
         self._accounting.dropped(reason, len(lines))
         self._warn_of_drops()
@@ -224,6 +226,10 @@ class Writer:
                     reason,
                     HINTS[reason],
                 )
+
+    def write_last(self) -> None:
+        """Count what the disk refuses from now on at once: nobody will be there to try again."""
+        self._is_last = True
 
     @property
     def has_begun(self) -> bool:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
+import sys
 import weakref
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from opentelemetry import trace
-from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.resources import SERVICE_NAME, OTELResourceDetector, Resource
 
+from keytrail import faults
 from keytrail.capture.pepper import load_peppers
 from keytrail.capture.reader import Read, RequestReader
 from keytrail.journal.journal import Journal
@@ -87,7 +90,7 @@ class Audit:
         if isinstance(found, Resource):
             return found
         if self.adopted_resource is None:
-            self.adopted_resource = Resource.create()
+            self.adopted_resource = _resource_of_this_process()
         return self.adopted_resource
 
     def remember(self, read: Read) -> tuple[Remembered, ...]:
@@ -162,6 +165,20 @@ class Audit:
         """Leave to the parent, in a forked child, what was running there."""
         self.open.clear()
         self._attended = False
+
+
+def _resource_of_this_process() -> Resource:
+    """Return what the detectors find; what the environment says, where they cannot run.
+
+    They run in threads, of which there are no new ones once the main thread has ended.
+    """
+    try:
+        return Resource.create()
+    except Exception as error:  # noqa: BLE001 - a use is worth more than its resource
+        if not isinstance(error, RuntimeError):
+            faults.report("resource", error)
+        name = f"unknown_service:{Path(sys.executable or 'python').name}"
+        return Resource({SERVICE_NAME: name}).merge(OTELResourceDetector().detect())
 
 
 def _after_fork(audit: Audit) -> None:

@@ -7,13 +7,13 @@ leak into the next of its connection, as uvicorn does with pipelined ones and af
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING, Any, Final
 
 from keytrail.capture.adapters.taps import Tap, Wire, put
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from types import ModuleType
 
 START: Final = "_start_internal_or_server_span"
 MODULES: Final = tuple(
@@ -31,8 +31,11 @@ MODULES: Final = tuple(
 """Where the shared function that starts the span of a request was imported by its name."""
 
 
-def install(wire: Wire) -> list[Tap]:
-    """Tap the start of a request's span in those instrumentations that are imported by now."""
+def install(wire: Wire, module: ModuleType) -> list[Tap]:
+    """Tap the start of a request's span in one of :data:`MODULES`.
+
+    Others of them may be in the middle of their import, which imported this one.
+    """
 
     def tapping(start: Callable[..., tuple[Any, Any]]) -> Callable[..., tuple[Any, Any]]:
         def started(
@@ -52,9 +55,4 @@ def install(wire: Wire) -> list[Tap]:
 
         return started
 
-    imported = [sys.modules[name] for name in MODULES if name in sys.modules]
-    return [
-        put(module, START, tapping)
-        for module in imported
-        if not hasattr(getattr(module, START), "__wrapped__")
-    ]
+    return [put(module, START, tapping)]
