@@ -94,6 +94,17 @@ def test_an_open_segment_is_delivered_behind_its_writer(home: Path, receiver: Re
     assert journal.close(60)
 
 
+def test_each_who_asks_for_a_delivery_is_told(home: Path, receiver: Receiver) -> None:
+    """Also where several ask at the same moment."""
+    journal = open_delivering(home, receiver)
+    journal.put((0, False))
+    with futures.ThreadPoolExecutor(8) as threads:
+        asked = [threads.submit(journal.deliver, 60) for _ in range(200)]
+        assert all(one.result() for one in asked)
+    assert receiver.numbers == [0]
+    assert journal.close(60)
+
+
 def test_what_the_ordinary_pipeline_brought_is_not_sent_again(
     home: Path, receiver: Receiver
 ) -> None:

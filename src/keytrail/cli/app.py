@@ -21,6 +21,7 @@ from keytrail.cli import (
     sql,
 )
 from keytrail.cli.errors import CommandError
+from keytrail.cli.unrepeated import UnrepeatingGroup
 
 _ARGUMENTS_AS_THEY_ARE = {"ignore_unknown_options": True, "allow_interspersed_args": False}
 _ARGUMENTS_UNSEEN = {"ignore_unknown_options": True, "allow_extra_args": True}
@@ -28,6 +29,7 @@ _ARGUMENTS_UNSEEN = {"ignore_unknown_options": True, "allow_extra_args": True}
 
 app = typer.Typer(
     name="keytrail",
+    cls=UnrepeatingGroup,
     help="Who used which API key, when, from where, on what, with what result.",
     no_args_is_help=True,
     add_completion=False,

@@ -38,6 +38,12 @@ _SECONDS_BETWEEN_SEARCHES: Final = 5.0
 _GLANCE: Final = 0.005
 
 
+class _Drain:
+    """What one caller waits for; ``nothing_left`` once it has been tried."""
+
+    nothing_left: bool | None = None
+
+
 class Delivery:
     """The delivery of one process."""
 
@@ -68,13 +74,11 @@ class Delivery:
         self._begun: native.SimpleQueue[Backlog] = native.SimpleQueue()
         self._accepted_now: native.SimpleQueue[tuple[SpanId, ...]] = native.SimpleQueue()
         self._accepted: dict[SpanId, None] = {}
-        self._wake: native.SimpleQueue[None] = native.SimpleQueue()
+        self._wake: native.SimpleQueue[_Drain | None] = native.SimpleQueue()
         self._thread: native.Thread | None = None
         self._closed = False
         self._dispatch = Dispatch(self._home, self._forms, self._endpoint, self._accounting)
         self._next_search = 0.0
-        self._drains_asked = self._drains_done = 0
-        self._drained = True
 
     def after_fork(self) -> None:
         """Leave to the parent what it delivers; its connections are never touched."""
@@ -107,14 +111,14 @@ class Delivery:
         """
         if self._thread is None or not self._thread.is_alive():
             return self._begun.empty() and not self._backlogs
-        asked = self._drains_asked = self._drains_asked + 1
-        self._wake.put(None)
+        drain = _Drain()
+        self._wake.put(drain)
         deadline = time.monotonic() + timeout
-        while self._drains_done < asked:
+        while drain.nothing_left is None:
             if time.monotonic() >= deadline or not self._thread.is_alive():
                 return False
             native.sleep(_GLANCE)
-        return self._drained
+        return drain.nothing_left
 
     def close(self, timeout: float) -> bool:
         """Drain, then let go of everything, so that another process may go on with the rest."""
@@ -132,13 +136,21 @@ class Delivery:
     def _run(self) -> None:
         attach(set_value(_SUPPRESS_INSTRUMENTATION_KEY, True))
         while not self._closed:
-            with contextlib.suppress(Empty):
-                self._wake.get(timeout=_PAUSE)
-            asked = self._drains_asked
-            self._drained = bool(self._pass(draining=asked > self._drains_done))
-            self._drains_done = asked
+            drains = self._drains_asked()
+            nothing_left = bool(self._pass(draining=bool(drains)))
+            for drain in drains:
+                drain.nothing_left = nothing_left
         self._let_all_go()
         self._dispatch.close()
+
+    def _drains_asked(self) -> list[_Drain]:
+        """Wait to be woken, but not for long; return what was asked for until now."""
+        woken: list[_Drain | None] = []
+        with contextlib.suppress(Empty):
+            woken.append(self._wake.get(timeout=_PAUSE))
+            while True:
+                woken.append(self._wake.get_nowait())
+        return [drain for drain in woken if drain is not None]
 
     @faults.guarded("journal.delivery", False)
     def _pass(self, *, draining: bool) -> bool:
