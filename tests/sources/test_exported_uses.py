@@ -137,10 +137,11 @@ def test_a_source_that_dies_leaves_the_export_before_as_it_was(tmp_path: Path) -
 def test_a_clickhouse_in_the_middle_of_its_answer_leaves_nothing(
     clickhouse: str, tmp_path: Path
 ) -> None:
-    """A limit of its own is an error, and no shorter answer."""
+    """A limit is an error, and no shorter answer, whether the server or we look first."""
     out = tmp_path / "uses.csv"
     code, said = _export(clickhouse, "csv", out, "--timeout", "0.000001")
-    assert (code, "did not answer: code 159" in said) == (1, True)
+    assert code == 1
+    assert "did not answer: code 159" in said or "did not answer within 1e-06 seconds" in said
     assert list(tmp_path.iterdir()) == []
 
 
