@@ -6,6 +6,7 @@ values. What OpenTelemetry's semantic conventions already name is used from ther
 
 from __future__ import annotations
 
+import re
 from typing import Final
 
 SCHEMA: Final = "1.0"
@@ -39,6 +40,12 @@ REDACTED_HASHES: Final = "keytrail.redacted_hashes"
 SAMPLED: Final = "keytrail.sampled"
 CANNOT: Final = "keytrail.collector.cannot"
 CUT: Final = "keytrail.collector.cut"
+
+ONE_HASH: Final = frozenset({KEY_HASH, KEY_PREVIOUS_HASH})
+MANY_HASHES: Final = frozenset({KEY_OTHER_HASHES, REDACTED_HASHES})
+HASHES: Final = ONE_HASH | MANY_HASHES
+FINGERPRINT: Final = re.compile(r"[0-9a-f]{64}")
+"""Of these attributes, what each value is."""
 
 REDACTED: Final = "REDACTED"
 OTHER: Final = "_other"

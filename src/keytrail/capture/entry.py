@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, time, timezone
 from typing import Final
+
+from keytrail import semconv
 
 MAX_TEXT: Final = 128
 MAX_HOSTS: Final = 64
@@ -17,7 +18,6 @@ IsRaw = Callable[[str, "str | None"], bool]
 _RAW_FIELDS = frozenset(
     {"key", "api_key", "apikey", "password", "plaintext", "raw", "raw_key", "secret", "token"}
 )
-_FINGERPRINT = re.compile(r"[0-9a-f]{64}")
 _TRUE = frozenset({"true", "yes", "1"})
 _FALSE = frozenset({"false", "no", "0"})
 
@@ -100,7 +100,7 @@ def _fingerprint(where: str, fields: Mapping[str, object]) -> str | None:
     value = fields.get("fingerprint")
     if value is None or value == "":
         return None
-    if not isinstance(value, str) or not _FINGERPRINT.fullmatch(value.strip().lower()):
+    if not isinstance(value, str) or not semconv.FINGERPRINT.fullmatch(value.strip().lower()):
         raise InventoryError(
             f"{where}: 'fingerprint' is not 64 hex digits"
             "\nhint: `keytrail fingerprint` prints it; never write the key itself"

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import ipaddress
-import re
 import sys
-from typing import TYPE_CHECKING, Annotated, Final
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from keytrail.cli.errors import CommandError
 from keytrail.cli.options import Home, read_settings
+from keytrail.semconv import FINGERPRINT
 
 if TYPE_CHECKING:
     from keytrail.store.erasing import Erased, Target
 
-_FINGERPRINT: Final = re.compile(r"[0-9a-f]{64}")
 
 Client = Annotated[
     str | None, typer.Option(help="Client address or network (192.0.2.7).", metavar="ADDRESS")
@@ -63,7 +62,7 @@ def _target(client: str | None, key: str | None) -> Target:
             raise CommandError(
                 "--client: this cannot be read\nhint: give an address such as 192.0.2.7", 2
             ) from None
-    if key is None or not _FINGERPRINT.fullmatch(key):
+    if key is None or not FINGERPRINT.fullmatch(key):
         raise CommandError(
             "--key: this is no whole fingerprint\n"
             "hint: `keytrail fingerprint` reads a key and prints its fingerprint",

@@ -94,7 +94,7 @@ class Redacting:
         for name, value in attributes.items():
             if own.is_known(name, value):
                 result[name] = value
-            elif name in own.HASHES:
+            elif name in semconv.HASHES:
                 self.tally.add(place, "not_a_hash")
                 faults.report("redaction.hash", ValueError("not a fingerprint"))
             elif self.names.secret(name):
@@ -175,7 +175,7 @@ class Withholding:
                 value if own.is_known(name, value) else self.value(value, place)
             )
             for name, value in attributes.items()
-            if name not in own.HASHES or own.is_known(name, value)
+            if name not in semconv.HASHES or own.is_known(name, value)
         }
 
 

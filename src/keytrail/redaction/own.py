@@ -11,12 +11,8 @@ from keytrail.capture.facts import Direction, KeyType, Location
 PREFIX: Final = "keytrail."
 FREE_TEXT: Final = "keytrail.outcome_message"
 """The one of keytrail's attributes that applications fill with sentences."""
-_ONE_HASH: Final = frozenset({semconv.KEY_HASH, semconv.KEY_PREVIOUS_HASH})
-_MANY_HASHES: Final = frozenset({semconv.KEY_OTHER_HASHES, semconv.REDACTED_HASHES})
-HASHES: Final = _ONE_HASH | _MANY_HASHES
-JUDGED: Final = HASHES | {semconv.KEY_ID}
+JUDGED: Final = semconv.HASHES | {semconv.KEY_ID}
 """Those whose values look like secrets to a search that does not know their names."""
-_HASH: Final = re.compile(r"[0-9a-f]{64}")
 _PEPPER_ID: Final = re.compile(r"[0-9a-f]{8}")
 _PUBLIC_ID: Final = re.compile(r"A(?:3T[0-9A-Z]|[A-Z]{2}A)[0-9A-Z]{16,124}")
 """AWS access key ids: the one public identifier that has a key's shape as well."""
@@ -78,10 +74,12 @@ def is_known(name: str, value: Any) -> bool:
     presenting ``wrong_host``, or its own address, as a key. A fingerprint's place takes nothing but
     fingerprints.
     """
-    if name in _ONE_HASH:
-        return _matches(_HASH, value)
-    if name in _MANY_HASHES:
-        return isinstance(value, tuple | list) and all(_matches(_HASH, one) for one in value)
+    if name in semconv.ONE_HASH:
+        return _matches(semconv.FINGERPRINT, value)
+    if name in semconv.MANY_HASHES:
+        return isinstance(value, tuple | list) and all(
+            _matches(semconv.FINGERPRINT, one) for one in value
+        )
     if name == semconv.KEY_PEPPER_ID:
         return _matches(_PEPPER_ID, value)
     if name in ADDRESSES:

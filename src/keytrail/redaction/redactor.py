@@ -94,24 +94,24 @@ class Redactor:
             RuntimeError: the engine could not be loaded; no part of the text may pass.
 
         """
-        if self._rules is None:
-            raise RuntimeError("redaction is not available")
-        secrets = self._rules.among(self._rules.known.now().wanted(trace_id))
+        rules = self._working_rules()
+        secrets = rules.among(rules.known.now().wanted(trace_id))
         return lambda data: [
             one for one in secrets.regions(data) if data[one.start : one.end] != REDACTED
         ]
 
     def private_keys(self) -> PrivateKeys:
         """Return what finds the private keys of a text; raises as :meth:`search` does."""
-        if self._rules is None:
-            raise RuntimeError("redaction is not available")
-        return self._rules.private
+        return self._working_rules().private
 
     def named_values(self) -> NamedValues:
         """Return what finds the values of secret names; raises as :meth:`search` does."""
+        return self._working_rules().named
+
+    def _working_rules(self) -> Rules:
         if self._rules is None:
             raise RuntimeError("redaction is not available")
-        return self._rules.named
+        return self._rules
 
     def _each(
         self,

@@ -9,6 +9,7 @@ from opentelemetry.attributes import BoundedAttributes
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.util import BoundedList
 
+from keytrail import semconv
 from keytrail.redaction import own
 
 if TYPE_CHECKING:
@@ -121,7 +122,7 @@ class Sample:
 
     def _add_judged(self, name: str, value: Any) -> None:
         if not own.is_known(name, value):
-            if name in own.HASHES or self._names.secret(name):
+            if name in semconv.HASHES or self._names.secret(name):
                 self.suspicious = True
             self._texts.append(name)
             self.add(value)

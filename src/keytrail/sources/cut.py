@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from keytrail.sources.source import Found
 
 
@@ -12,5 +10,5 @@ def cut(found: Found, limit: int) -> Found:
     rows = list(found.rows)
     if len(rows) <= limit:
         return Found(rows, found.completeness)
-    reasons = (f"older uses match too: these are the newest {limit:,}", *found.completeness.reasons)
-    return Found(rows[:limit], replace(found.completeness, worth="truncated", reasons=reasons))
+    reason = f"older uses match too: these are the newest {limit:,}"
+    return Found(rows[:limit], found.completeness.truncated(reason))

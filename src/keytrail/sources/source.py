@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, Literal, Protocol
 
 from keytrail.journal.columns import COLUMNS
@@ -117,6 +117,10 @@ class Completeness:
     """Unix nanoseconds from which the source can tell; ``None`` where it holds nothing."""
     ends: int
     reasons: tuple[str, ...] = ()
+
+    def truncated(self, reason: str) -> Completeness:
+        """Return what the answer is worth where more match, for a reason that is told first."""
+        return replace(self, worth="truncated", reasons=(reason, *self.reasons))
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -13,7 +12,6 @@ from keytrail.journal.columns import COLUMNS, OF_ATTRIBUTE
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-FINGERPRINT: Final = re.compile(r"[0-9a-f]{64}")
 _OLDER: Final = {
     "method": ("http.method",),
     "path": ("http.target", "http.path"),
@@ -57,7 +55,7 @@ class AuditSpan:
 
 def is_key(told: object) -> bool:
     """Tell whether what stands for a key may be shown: a fingerprint, or nothing."""
-    return told is None or FINGERPRINT.fullmatch(str(told)) is not None
+    return told is None or semconv.FINGERPRINT.fullmatch(str(told)) is not None
 
 
 def use_of(span: AuditSpan) -> dict[str, object]:

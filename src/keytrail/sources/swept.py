@@ -111,12 +111,6 @@ class _Swept(NamedTuple):
     source: LocalSource
     completeness: Completeness
 
-    def truncated(self, reason: str) -> _Swept:
-        told = self.completeness
-        return self._replace(
-            completeness=replace(told, worth="truncated", reasons=(reason, *told.reasons))
-        )
-
 
 class SweptSource:
     """Answers from a backend, as :class:`keytrail.sources.Source` says.
@@ -204,7 +198,7 @@ class SweptSource:
             limits = self._limits.of_at_most(most)
             swept = self._search(Search(searched, limits, named))
             if searched.traces and self._has_lost(searched.traces, swept):
-                swept = swept.truncated(_GONE)
+                swept = swept._replace(completeness=swept.completeness.truncated(_GONE))
             self._swept[asked] = swept
         return self._swept[asked]
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import tempfile
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -28,11 +27,6 @@ if TYPE_CHECKING:
     from keytrail.store.ledger import Ledger
     from keytrail.store.signing import Signer
 
-_FINGERPRINT: Final = re.compile(r"[0-9a-f]{64}")
-_HASHES: Final = (
-    *(semconv.KEY_HASH, semconv.KEY_PREVIOUS_HASH),
-    *(semconv.KEY_OTHER_HASHES, semconv.REDACTED_HASHES),
-)
 _MOST_BYTES: Final = 256 * 1024 * 1024
 """Of lines that one step into the store takes; a killed import has done the steps before."""
 _COMPRESSED: Final = (b"\x1f\x8b", b"\x28\xb5\x2f\xfd")
@@ -170,11 +164,11 @@ def _without_raw(span: Any) -> tuple[Any, int]:
 
 
 def _is_raw(attribute: Mapping[str, Any]) -> bool:
-    if attribute["key"] not in _HASHES:
+    if attribute["key"] not in semconv.HASHES:
         return False
     value = attribute.get("value", {})
     texts = value["arrayValue"].get("values", ()) if "arrayValue" in value else (value,)
-    return not all(_FINGERPRINT.fullmatch(one.get("stringValue", "")) for one in texts)
+    return not all(semconv.FINGERPRINT.fullmatch(one.get("stringValue", "")) for one in texts)
 
 
 def _is_use(attributes: Mapping[str, object]) -> bool:

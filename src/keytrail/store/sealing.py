@@ -22,7 +22,7 @@ from keytrail.store.closed import Closed
 from keytrail.store.errors import StoreError
 from keytrail.store.kept import keep_broken, load_records
 from keytrail.store.ledger import opened
-from keytrail.store.live import IDENTITY, Flaws
+from keytrail.store.live import IDENTITY, IS_USE, Flaws
 from keytrail.store.reading import SEALING_MEMORY, connect, quoted, sealed_rows
 
 if TYPE_CHECKING:
@@ -129,7 +129,7 @@ class Batch:
         self._compare_with_sealed()
         self.uses = self._count(
             "SELECT count(DISTINCT identity) + count(*) FILTER (identity IS NULL) FROM marks "
-            f"WHERE record IS NULL AND time IS NOT NULL AND {_NOT_ENDED}"
+            f"WHERE {IS_USE} AND {_NOT_ENDED}"
         )
 
     def _read(self, paths: Sequence[str]) -> Closed:

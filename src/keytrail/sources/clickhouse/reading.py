@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from contextlib import nullcontext
 from typing import TYPE_CHECKING, Final
 
+from keytrail import semconv
 from keytrail.sources import few
 from keytrail.sources.cut import cut
 from keytrail.sources.few import Few
@@ -25,7 +25,6 @@ _MOST: Final = 1_000
 """So many uses are read whole to be put together here, of as many traces; more is done there."""
 _MOST_NARROW: Final = 5_000
 """So many are read of which only what groups tell is needed."""
-_FINGERPRINT: Final = re.compile(r"[0-9a-f]{64}")
 _IDENTITY: Final = Grouping(
     columns=("key", "previous", "key_id", "key_name", "owner", "last_use"),
     by=("key", "previous"),
@@ -64,7 +63,7 @@ class OneReading:
 
         A whole one that no span names beside its own can only be that of its own uses.
         """
-        if _FINGERPRINT.fullmatch(start) and not self._may_name((start,)):
+        if semconv.FINGERPRINT.fullmatch(start) and not self._may_name((start,)):
             uses = self._source.uses_of(start, _MOST + 1)
             self._newest[start] = tuple(row[: len(USE_COLUMNS)] for row in uses.rows)
             if len(uses.rows) <= _MOST:

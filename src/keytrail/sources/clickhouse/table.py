@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from keytrail import semconv
 from keytrail.journal.columns import COLUMNS
 from keytrail.sources.source import USE_COLUMNS, CannotAnswer
-from keytrail.sources.spans import FINGERPRINT, NAMES
+from keytrail.sources.spans import NAMES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -96,7 +96,7 @@ class Table:
         """Return a column of a use: text, number or moment, null where there is none."""
         if column == "key" and self.doubts_keys:
             told = replace(self, doubts_keys=False).column("key")
-            return f"if(match(ifNull({told}, ''), '^{FINGERPRINT.pattern}$'), {told}, NULL)"
+            return f"if(match(ifNull({told}, ''), '^{semconv.FINGERPRINT.pattern}$'), {told}, NULL)"
         if self.has_own(column):
             return f"nullIf({MATERIALIZED[column]}, '')"
         if column in _OWN:
